@@ -1,0 +1,1 @@
+"""Generation in a child process: one llama.cpp model, one control vector."""

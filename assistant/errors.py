@@ -1,0 +1,31 @@
+"""One base for everything the app says went wrong: its text is what the user reads."""
+
+from __future__ import annotations
+
+
+class AssistantError(Exception):
+    """Something the user can act on; the message says what, where and what to do next, in one line."""
+
+
+class ModelError(AssistantError):
+    """A model file is missing, broken or of a kind that cannot be used."""
+
+
+class EngineError(AssistantError):
+    """The engine could not load a model or finish a reply."""
+
+
+class ImportFileError(AssistantError):
+    """A file to import cannot be read as what it claims to be."""
+
+
+class RebuildError(AssistantError):
+    """A rebuild could not start or finish."""
+
+
+class RebuildCancelled(RebuildError):
+    """The person cancelled the rebuild; what was scored is kept."""
+
+
+class SettingsError(AssistantError):
+    """The settings file cannot be read or holds a value that is not allowed."""

@@ -1,0 +1,86 @@
+"""Where the settings, the data and the cache lie: under one home folder, or where the platform puts them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from assistant.errors import AssistantError
+
+APP_NAME = "private-assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Folders and files of one home. Everything under `cache` can be deleted at any time."""
+
+    config: Path
+    data: Path
+    cache: Path
+
+    @property
+    def settings(self) -> Path:
+        """The settings file."""
+        return self.config / "settings.toml"
+
+    @property
+    def database(self) -> Path:
+        """The history."""
+        return self.data / "history.db"
+
+    @property
+    def models(self) -> Path:
+        """Model files that the person added."""
+        return self.data / "models"
+
+    @property
+    def profiles(self) -> Path:
+        """Control vectors of the profile versions, as GGUF files."""
+        return self.data / "profiles"
+
+    @property
+    def estimators(self) -> Path:
+        """Converted estimator weights, by fingerprint."""
+        return self.cache / "estimators"
+
+    @property
+    def engine_log(self) -> Path:
+        """What the engine's native code prints; never text of a conversation."""
+        return self.cache / "engine.log"
+
+    @property
+    def rebuild_log(self) -> Path:
+        """What the rebuild's libraries print; never text of a conversation."""
+        return self.cache / "rebuild.log"
+
+    def create(self) -> None:
+        """Make the folders, readable by the user only.
+
+        Raises: AssistantError: one of them cannot be made or written.
+        """
+        for folder in (self.config, self.data, self.cache, self.profiles, self.models):
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                folder.chmod(0o700)
+            except OSError as error:
+                raise AssistantError(
+                    f"{folder}: cannot be made or written ({error.strerror or error}); "
+                    "make it writable or name another folder with --home"
+                ) from error
+
+
+def resolve_paths(home: Path | None = None) -> Paths:
+    """Paths under `home`, else under ASSISTANT_HOME, else where the platform puts them."""
+    chosen = home or (Path(os.environ["ASSISTANT_HOME"]) if os.environ.get("ASSISTANT_HOME") else None)
+    if chosen is not None:
+        base = chosen.expanduser().absolute()
+        return Paths(config=base / "config", data=base / "data", cache=base / "cache")
+    directories = platformdirs.PlatformDirs(APP_NAME, appauthor=False)
+    return Paths(
+        config=directories.user_config_path,
+        data=directories.user_data_path,
+        cache=directories.user_cache_path,
+    )

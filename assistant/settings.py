@@ -1,0 +1,126 @@
+"""Settings: one schema, a TOML file that a person can edit, comments and unknown keys kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from tomlkit.exceptions import TOMLKitError
+
+from assistant.errors import SettingsError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ModelSettings(_Section):
+    """Which model answers."""
+
+    path: str = Field(
+        default="", title="Model", description="Path of a GGUF file; empty takes the bundled model."
+    )
+    context_tokens: int = Field(
+        default=4096, ge=256, le=1_048_576, title="Context", description="Window in tokens."
+    )
+    threads: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        title="Threads",
+        description="Processor threads; 0 takes the physical cores.",
+    )
+    system_prompt: str = Field(
+        default="", title="System prompt", description="Said to the model before every conversation."
+    )
+
+
+class SamplingSettings(_Section):
+    """How the next token is drawn."""
+
+    temperature: float = Field(
+        default=0.7, ge=0, le=5, title="Temperature", description="0 always takes the likeliest token."
+    )
+    top_k: int = Field(default=40, ge=0, le=1000, title="Top k", description="0 switches it off.")
+    top_p: float = Field(default=0.95, gt=0, le=1, title="Top p", description="1 switches it off.")
+    min_p: float = Field(default=0.05, ge=0, le=1, title="Min p", description="0 switches it off.")
+    repeat_penalty: float = Field(
+        default=1.05, ge=0.5, le=3, title="Repeat penalty", description="1 switches it off."
+    )
+    dry_multiplier: float = Field(
+        default=0.8, ge=0, le=5, title="DRY", description="Penalty on repeated sequences; 0 switches it off."
+    )
+    max_tokens: int = Field(default=1024, ge=1, le=1_048_576, title="Longest reply", description="In tokens.")
+
+
+class PreferenceSettings(_Section):
+    """How preferences are learned."""
+
+    learn_from_own_messages: bool = Field(
+        default=True,
+        title="Score my chat messages",
+        description="They explain and describe; no vector learns from them.",
+    )
+
+
+class AppearanceSettings(_Section):
+    """How the screens look."""
+
+    theme: str = Field(default="textual-dark", title="Theme", description="Any Textual theme.")
+    sidebar: bool = Field(default=True, title="Sidebar", description="Show the list of conversations.")
+
+
+class Settings(_Section):
+    """All settings, with their defaults."""
+
+    model: ModelSettings = Field(default_factory=ModelSettings, title="Model")
+    sampling: SamplingSettings = Field(default_factory=SamplingSettings, title="Sampling")
+    preferences: PreferenceSettings = Field(default_factory=PreferenceSettings, title="Preferences")
+    appearance: AppearanceSettings = Field(default_factory=AppearanceSettings, title="Appearance")
+
+
+def load_settings(path: Path) -> Settings:
+    """Read the settings file; defaults where it is absent.
+
+    Raises: SettingsError: not TOML, not UTF-8, or a value that is not allowed (named with its key).
+    """
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap()
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
+        raise SettingsError(f"{path}: cannot be read as settings ({error}); correct or remove it") from error
+    return _validated(document, path)
+
+
+def save_setting(path: Path, section: str, key: str, value: str | float | bool) -> Settings:
+    """Change one value in the file, leaving the rest of it as the person wrote it; returns the new settings.
+
+    Raises: SettingsError: the value is not allowed, or the file cannot be read or written; the file is unchanged.
+    """
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        document = tomlkit.parse(text)
+        if section not in document:
+            document[section] = tomlkit.table()
+        document[section][key] = value  # type: ignore[index]  # a table, checked by the validation below
+        settings = _validated(document.unwrap(), path)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_suffix(".new")
+        draft.touch(mode=0o600)
+        draft.write_text(tomlkit.dumps(document), encoding="utf-8")
+        draft.replace(path)
+    except (OSError, UnicodeDecodeError, TOMLKitError, TypeError) as error:
+        raise SettingsError(f"{path}: cannot save {section}.{key} ({error})") from error
+    return settings
+
+
+def _validated(document: dict[str, Any], path: Path) -> Settings:
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{path}: {key}: {first['msg']} (found {first['input']!r})") from error

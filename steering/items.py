@@ -1,0 +1,54 @@
+"""What goes into a rebuild: the texts a person wrote, chose or corrected."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    """Where a text comes from. It decides what the text may teach (METHOD: items)."""
+
+    EDITED = "edited"
+    """A reply the person rewrote: the text is theirs, the original reply is the negative."""
+    CHOSEN = "chosen"
+    """A reply rated up, or kept over a regenerated or down-rated one (the negative, where there is one)."""
+    WRITING = "writing"
+    """A text of the person's own: mail, note, post, review, answer."""
+    OWN_MESSAGE = "own-message"
+    """A chat message the person typed."""
+
+
+CONTRASTIVE_SOURCES = frozenset({Source.EDITED, Source.CHOSEN, Source.WRITING})
+"""Sources a vector may learn from. A chat message is not one: the assistant must not learn to talk like a question."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceItem:
+    """One text `y` of the person with the context `x` it answers.
+
+    Attributes:
+        id: stable key chosen by the caller, unique in one history.
+        context: x, what was asked; empty where nobody asked.
+        text: y, the person's text; never empty.
+        source: where the text comes from.
+        order: position in time; only items with a smaller order may explain this one.
+        negative: the rejected or original reply to the same context, where there is one.
+    """
+
+    id: str
+    context: str
+    text: str
+    source: Source
+    order: float
+    negative: str | None = None
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of all that scoring and learning see of this item (hex, 32 characters)."""
+        digest = hashlib.sha256()
+        for part in (self.context, self.text, self.negative or ""):
+            encoded = part.encode("utf-8", "surrogatepass")
+            digest.update(len(encoded).to_bytes(8, "little") + encoded)
+        return digest.hexdigest()[:32]

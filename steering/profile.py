@@ -1,0 +1,107 @@
+"""What comes out of a rebuild: figures, phrases, description; the vector itself travels as a GGUF file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Form = Literal["none", "vector", "description", "both"]
+"""What a profile puts into a chat: nothing, the control vector, the description in the system prompt, or both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One scored token of an item: characters `start:end` of its text and the effect there in nats."""
+
+    start: int
+    end: int
+    effect: float
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A preference-driven word or phrase.
+
+    Attributes:
+        text: as the person wrote it (most frequent spelling).
+        effect: sum of its tokens' effects over the whole history, in nats.
+        count: how often it occurs with an effect.
+        item_ids: the items it comes from.
+    """
+
+    text: str
+    effect: float
+    count: int
+    item_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An item that was not learned from, and why."""
+
+    item_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """What the profile does to texts that are none of the person's business, steered minus unsteered.
+
+    Attributes:
+        kl: mean KL(unsteered || steered) per token on the model's own neutral replies, nats.
+        nll_rise: rise of the NLL on neutral texts, nats/token.
+        accuracy_drop: fall of multiple choice accuracy, percentage points.
+        repetition_rise: rise of the share of 4-grams already seen in the same reply, relative to unsteered.
+        length_change: change of the mean reply length, relative to unsteered.
+    """
+
+    kl: float
+    nll_rise: float
+    accuracy_drop: float
+    repetition_rise: float
+    length_change: float
+
+
+@dataclass(frozen=True, slots=True)
+class StrengthPoint:
+    """Gain and KL measured at one strength (1 = calibrated dose)."""
+
+    strength: float
+    gain: float
+    kl: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything a rebuild found, as shown to the person and printed by `assistant rebuild --json`.
+
+    NLL and gain are in nats/token on the held-back items, which chose nothing; `gain_interval` is a 95 % bootstrap
+    interval over those items. `gain_random` and `gain_other` are what a random vector and a vector of neutral
+    text of the same dose give there. `layers` are the 0-based blocks whose output is steered.
+    """
+
+    items: int
+    held_back: int
+    left_out: tuple[LeftOut, ...]
+    tokens_scored: int
+    tokens_cached: int
+    preference_tokens: int
+    phrases: tuple[Phrase, ...]
+    description: str
+    description_gain: float
+    form: Form
+    method: str
+    layers: tuple[int, ...]
+    dose: float
+    nll_unsteered: float
+    nll_steered: float
+    gain_nats_per_token: float
+    gain_interval: tuple[float, float]
+    gain_random: float
+    harm: Harm
+    kl_neutral: float
+    curve: tuple[StrengthPoint, ...]
+    safe_strength: float
+    recommended: bool
+    reason: str
+    seconds: dict[str, float]

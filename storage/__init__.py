@@ -1,0 +1,1 @@
+"""The person's history in one local SQLite file. Knows nothing of models."""

@@ -1,0 +1,132 @@
+"""The rows of the history as plain, immutable records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+MessageRole = Literal["system", "user", "assistant"]
+
+
+class MessageState(StrEnum):
+    """How far a message has come."""
+
+    COMPLETE = "complete"
+    STREAMING = "streaming"
+    STOPPED = "stopped"
+    """Stopped by the person or by the end of a process; the text that came is kept."""
+    FAILED = "failed"
+
+
+class Origin(StrEnum):
+    """Who made the text of a message."""
+
+    TYPED = "typed"
+    GENERATED = "generated"
+    EDITED = "edited"
+    """A reply rewritten by the person; `edited_from` is the reply it replaces."""
+    IMPORTED = "imported"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation; its messages form a tree of which the branch to `active_leaf_id` is shown."""
+
+    id: int
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    active_leaf_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message. `sibling_index` of `sibling_count` (0-based) says which branch of its parent this is.
+
+    `profile_version` and `strength` say what steered a reply (None: unsteered); `stats` holds the engine's figures.
+    """
+
+    id: int
+    conversation_id: int
+    parent_id: int | None
+    role: MessageRole
+    text: str
+    state: MessageState
+    origin: Origin
+    created_at: datetime
+    rating: int = 0
+    edited_from: int | None = None
+    model: str | None = None
+    profile_version: int | None = None
+    strength: float | None = None
+    stats: dict[str, Any] | None = None
+    sibling_index: int = 0
+    sibling_count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A text of the person's own that was imported or added by hand; `prompt` is empty where nobody asked."""
+
+    id: int
+    prompt: str
+    text: str
+    origin: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EffectKey:
+    """What an effect depends on; any change of it means scoring anew."""
+
+    item_hash: str
+    context_hash: str
+    estimator: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRecord:
+    """Per scored token: characters `starts[i]:ends[i]` of the text, and log-probabilities (nats) with and without h."""
+
+    key: EffectKey
+    item_id: str
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    logp_with: tuple[float, ...]
+    logp_without: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRecord:
+    """One version of the steering profile.
+
+    Attributes:
+        outcome: the rebuild's figures as JSON.
+        vector: the control vector as the bytes of a GGUF file; None where nothing helped.
+        inputs_hash: hash of all that went in; equal hashes mean that a rebuild would find the same.
+        item_hashes: content hash by item id of the items that were learned from.
+        stale: a text it was learned from has been forgotten since.
+    """
+
+    version: int
+    created_at: datetime
+    model_fingerprint: str
+    inputs_hash: str
+    outcome: dict[str, Any]
+    description: str
+    description_edited: bool
+    vector: bytes | None
+    item_hashes: dict[str, str]
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringState:
+    """Which profile version is in use, whether it is on, and the strength the person set (1 = calibrated)."""
+
+    version: int | None
+    enabled: bool
+    strength: float

@@ -1,0 +1,1 @@
+"""The screens (Textual). Knows only the `assistant` package."""
