@@ -10,6 +10,16 @@ from typing import Any, Literal
 MessageRole = Literal["system", "user", "assistant"]
 
 
+def message_item_id(message_id: int) -> str:
+    """The id under which a message is learned from."""
+    return f"message:{message_id}"
+
+
+def writing_item_id(writing_id: int) -> str:
+    """The id under which a writing is learned from."""
+    return f"writing:{writing_id}"
+
+
 class MessageState(StrEnum):
     """How far a message has come."""
 
@@ -45,7 +55,7 @@ class Conversation:
 class Message:
     """One message. `sibling_index` of `sibling_count` (0-based) says which branch of its parent this is.
 
-    `profile_version` and `strength` say what steered a reply (None: unsteered); `stats` holds the engine's figures.
+    `profile_version` and `strength` say what steered a reply (None: nothing); `stats` are the engine's.
     """
 
     id: int
@@ -89,7 +99,10 @@ class EffectKey:
 
 @dataclass(frozen=True, slots=True)
 class EffectRecord:
-    """Per scored token: characters `starts[i]:ends[i]` of the text, and log-probabilities (nats) with and without h."""
+    """Per scored token: characters `starts[i]:ends[i]` of the text, and the log-probabilities in nats.
+
+    `logp_with` is given h, the history as context, `logp_without` is not; both are kept as float32.
+    """
 
     key: EffectKey
     item_id: str
@@ -130,3 +143,34 @@ class SteeringState:
     version: int | None
     enabled: bool
     strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedText:
+    """A text found in a file to import; `line` (1-based) is where it stands, if it is one of several."""
+
+    prompt: str
+    text: str
+    created_at: datetime | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportCounts:
+    """What an import did: texts `added`, and texts that were `known` already."""
+
+    added: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A place where a search matched: a message, or the title of a conversation (`message_id` None).
+
+    `marks` are the matched stretches as (start, end) characters of `snippet`, in order and disjoint.
+    """
+
+    conversation_id: int
+    message_id: int | None
+    snippet: str
+    marks: tuple[tuple[int, int], ...]

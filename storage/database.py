@@ -1,0 +1,170 @@
+"""One connection to the history: opened privately, short write transactions, errors in the user's words."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database as SqliteDatabase
+from sqlite_utils.migrations import Migrations
+
+from storage.errors import (
+    DatabaseLockedError,
+    DatabaseReadOnlyError,
+    DatabaseUnreadableError,
+    DiskFullError,
+    NotFoundError,
+    StorageError,
+)
+from storage.migrations import MIGRATIONS
+from storage.private_files import make_private
+from storage.upgrade import refuse_foreign, upgrade
+from storage.values import clean_text, display_path
+
+BUSY_SECONDS = 5.0
+"""How long to wait for another process's write."""
+
+Value = str | int | float | bytes | None
+Row = dict[str, Any]
+
+_SETTINGS = (
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA temp_store = MEMORY",  # text of the person's is never spilled into a shared temporary folder
+)
+
+_PRIMARY_CODE = 0xFF
+_TRANSLATIONS: dict[int, tuple[type[StorageError], str]] = {
+    sqlite3.SQLITE_BUSY: (DatabaseLockedError, "is in use by another assistant; try again in a moment"),
+    sqlite3.SQLITE_LOCKED: (DatabaseLockedError, "is in use by another assistant; try again in a moment"),
+    sqlite3.SQLITE_READONLY: (
+        DatabaseReadOnlyError,
+        "cannot be written; make the file and its folder writable",
+    ),
+    sqlite3.SQLITE_PERM: (DatabaseReadOnlyError, "cannot be written; make the file and its folder writable"),
+    sqlite3.SQLITE_FULL: (DiskFullError, "no space is left on the disk; free some and try again"),
+    sqlite3.SQLITE_CORRUPT: (DatabaseUnreadableError, "is damaged; restore it from a backup or move it away"),
+    sqlite3.SQLITE_NOTADB: (DatabaseUnreadableError, "is not a history; move it away or use another folder"),
+    sqlite3.SQLITE_CANTOPEN: (StorageError, "cannot be opened; check the folder and its permissions"),
+    sqlite3.SQLITE_IOERR: (StorageError, "cannot be read or written; check the disk"),
+}
+
+
+class Database:
+    """One open history. Not for use from several threads; several processes may share the file.
+
+    Reads are single statements and fetched whole, so that no read transaction stays open either.
+
+    Raises:
+        StorageError: from every method: disk full, read-only, in use, damaged, or a row that is gone.
+    """
+
+    def __init__(self, path: Path, migrations: Migrations = MIGRATIONS) -> None:
+        self.path = path
+        make_private(path)
+        with self._translated():
+            # isolation_level None: nothing but `transaction` ever opens a transaction
+            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            try:
+                self._sqlite = SqliteDatabase(connection, execute_plugins=False)
+                refuse_foreign(self._sqlite, path, migrations)
+                self._configure()
+                upgrade(self._sqlite, path, migrations)
+            except BaseException:
+                connection.close()
+                raise
+
+    def close(self) -> None:
+        """Close the connection; the last one to close folds the write-ahead log into the file."""
+        self._sqlite.close()
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """A write transaction: all or nothing, on disk when left.
+
+        Not `durable` skips waiting for the disk: kept when a process dies, may be lost when the power fails.
+        """
+        with self._translated():
+            if not durable:
+                self._sqlite.execute("PRAGMA synchronous = NORMAL")
+            try:
+                self._sqlite.execute("BEGIN IMMEDIATE")
+                yield
+                self._sqlite.commit()
+            finally:
+                self._sqlite.rollback()
+                if not durable:
+                    self._sqlite.execute("PRAGMA synchronous = FULL")
+
+    def rows(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
+        """All rows of a query, by column name."""
+        with self._translated():
+            return list(self._sqlite.query(sql, _storable(parameters)))
+
+    def row(self, sql: str, parameters: Sequence[Value] = ()) -> Row | None:
+        """The first row of a query, if any."""
+        return next(iter(self.rows(sql, parameters)), None)
+
+    def write(self, sql: str, parameters: Sequence[Value] = ()) -> sqlite3.Cursor:
+        """Execute one statement, in a `transaction` unless it is maintenance; see rowcount and lastrowid."""
+        with self._translated():
+            return self._sqlite.execute(sql, _storable(parameters))
+
+    def write_many(self, sql: str, parameters: Iterable[Sequence[Value]]) -> None:
+        """Execute one statement for each tuple of parameters (inside `transaction`)."""
+        with self._translated():
+            self._sqlite.conn.executemany(sql, map(_storable, parameters))
+
+    def _configure(self) -> None:
+        for setting in _SETTINGS:
+            self._sqlite.execute(setting)
+        deadline = time.monotonic() + BUSY_SECONDS
+        while not self._switched_to_wal(deadline):
+            time.sleep(0.02)
+
+    def _switched_to_wal(self, deadline: float) -> bool:
+        # SQLite does not wait its busy timeout here when two processes make the same new file.
+        try:
+            self._sqlite.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            return False
+        return True
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            translated = _translate(error, self.path)
+            if translated is None:
+                raise
+            raise translated from error
+        except OverflowError as error:
+            raise NotFoundError("no such number in the history; list it to see which there are") from error
+
+
+def _storable(parameters: Sequence[Value]) -> list[Value]:
+    return [clean_text(value) if isinstance(value, str) else value for value in parameters]
+
+
+def _primary_code(error: sqlite3.Error) -> int | None:
+    code: int | None = getattr(error, "sqlite_errorcode", None)  # absent on errors of the driver's own
+    return None if code is None else code & _PRIMARY_CODE
+
+
+def _translate(error: sqlite3.Error, path: Path) -> StorageError | None:
+    """The storage error for `error`; None for one that only a mistake in this package can cause."""
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+        return NotFoundError("what this belongs to is not in the history; it may just have been deleted")
+    found = _TRANSLATIONS.get(_primary_code(error) or sqlite3.SQLITE_OK)
+    if found is None:
+        return None
+    kind, text = found
+    return kind(f"{display_path(path)}: {text}")

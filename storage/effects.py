@@ -1,0 +1,81 @@
+"""The cache of token-level effects, so that a rebuild scores only what is new."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+
+from storage.database import Database, Row, Value
+from storage.records import EffectKey, EffectRecord
+
+_INTEGER, _FLOAT = "i", "f"
+_BYTES = 4
+"""Width of both element types: int32 and float32, little-endian."""
+
+
+class Effects:
+    """Effects by what they depend on; two items with the same content each keep their own record."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def get_many(self, keys: Iterable[EffectKey]) -> dict[EffectKey, EffectRecord]:
+        """The records that there are for these keys."""
+        found = (self._get(key) for key in keys)
+        return {record.key: record for record in found if record is not None}
+
+    def put_many(self, records: Iterable[EffectRecord]) -> None:
+        """Store records in one transaction; one with the same key and item is replaced.
+
+        Log-probabilities are kept as float32, offsets as int32.
+        """
+        with self._db.transaction():
+            self._db.write_many(
+                "INSERT OR REPLACE INTO effects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (_values(record) for record in records),
+            )
+
+    def latest_for_item(self, item_id: str) -> EffectRecord | None:
+        """The record of this item that was stored last."""
+        row = self._db.row("SELECT * FROM effects WHERE item_id = ? ORDER BY rowid DESC LIMIT 1", (item_id,))
+        return None if row is None else _record(row)
+
+    def delete_for_item(self, item_id: str) -> None:
+        """Drop all records of this item."""
+        with self._db.transaction():
+            self._db.write("DELETE FROM effects WHERE item_id = ?", (item_id,))
+
+    def _get(self, key: EffectKey) -> EffectRecord | None:
+        row = self._db.row(
+            "SELECT * FROM effects WHERE item_hash = ? AND context_hash = ? AND estimator = ? AND method = ?",
+            (key.item_hash, key.context_hash, key.estimator, key.method),
+        )
+        return None if row is None else _record(row)
+
+
+def _values(record: EffectRecord) -> tuple[Value, ...]:
+    key = record.key
+    return (
+        *(key.item_hash, key.context_hash, key.estimator, key.method, record.item_id),
+        *(_pack(_INTEGER, record.starts), _pack(_INTEGER, record.ends)),
+        *(_pack(_FLOAT, record.logp_with), _pack(_FLOAT, record.logp_without)),
+    )
+
+
+def _record(row: Row) -> EffectRecord:
+    return EffectRecord(
+        key=EffectKey(row["item_hash"], row["context_hash"], row["estimator"], row["method"]),
+        item_id=row["item_id"],
+        starts=_unpack(_INTEGER, row["starts"]),
+        ends=_unpack(_INTEGER, row["ends"]),
+        logp_with=_unpack(_FLOAT, row["logp_with"]),
+        logp_without=_unpack(_FLOAT, row["logp_without"]),
+    )
+
+
+def _pack(element: str, values: Sequence[float]) -> bytes:
+    return struct.pack(f"<{len(values)}{element}", *values)
+
+
+def _unpack(element: str, blob: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(blob) // _BYTES}{element}", blob)

@@ -1,0 +1,157 @@
+"""The numbered steps from an empty file to today's tables; a released step never changes, add the next."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database as SqliteDatabase
+from sqlite_utils.migrations import Migrations
+
+APPLICATION_ID = 0x50417374
+"""Marks the file as a history of ours (`PRAGMA application_id`)."""
+
+MIGRATIONS = Migrations("private-assistant")
+
+_MESSAGES = """
+CREATE TABLE conversations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    title TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    active_leaf_id INTEGER,
+    FOREIGN KEY (id, active_leaf_id) REFERENCES messages (conversation_id, id)
+);
+CREATE INDEX conversations_by_use ON conversations (updated_at);
+
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation_id INTEGER NOT NULL REFERENCES conversations (id),
+    parent_id INTEGER,
+    role TEXT NOT NULL,
+    text TEXT NOT NULL,
+    state TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    edited_from INTEGER REFERENCES messages (id),
+    model TEXT,
+    profile_version INTEGER,
+    strength REAL,
+    stats TEXT,
+    writer TEXT,
+    UNIQUE (conversation_id, id),
+    FOREIGN KEY (conversation_id, parent_id) REFERENCES messages (conversation_id, id)
+);
+CREATE INDEX messages_by_parent ON messages (conversation_id, parent_id);
+CREATE INDEX messages_by_original ON messages (edited_from) WHERE edited_from IS NOT NULL;
+CREATE INDEX messages_streaming ON messages (writer) WHERE state = 'streaming';
+"""
+
+_LEARNING = """
+CREATE TABLE ratings (
+    message_id INTEGER PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
+    rating INTEGER NOT NULL CHECK (rating IN (-1, 1))
+);
+CREATE TABLE excluded_items (item_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE vetoed_phrases (folded TEXT PRIMARY KEY, phrase TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE writings (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    prompt TEXT NOT NULL,
+    text TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    content_hash TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE effects (
+    item_hash TEXT NOT NULL,
+    context_hash TEXT NOT NULL,
+    estimator TEXT NOT NULL,
+    method TEXT NOT NULL,
+    item_id TEXT NOT NULL,
+    starts BLOB NOT NULL,
+    ends BLOB NOT NULL,
+    logp_with BLOB NOT NULL,
+    logp_without BLOB NOT NULL,
+    PRIMARY KEY (item_hash, context_hash, estimator, method, item_id)
+);
+CREATE INDEX effects_by_item ON effects (item_id);
+
+CREATE TABLE profiles (
+    version INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_at TEXT NOT NULL,
+    model_fingerprint TEXT NOT NULL,
+    inputs_hash TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    description TEXT NOT NULL,
+    description_edited INTEGER NOT NULL DEFAULT 0,
+    vector BLOB,
+    stale INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE profile_items (
+    version INTEGER NOT NULL REFERENCES profiles (version) ON DELETE CASCADE,
+    item_id TEXT NOT NULL,
+    content_hash TEXT NOT NULL,
+    PRIMARY KEY (version, item_id)
+) WITHOUT ROWID;
+CREATE INDEX profile_items_by_item ON profile_items (item_id);
+
+CREATE TABLE steering (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    version INTEGER REFERENCES profiles (version),
+    enabled INTEGER NOT NULL,
+    strength REAL NOT NULL
+);
+INSERT INTO steering VALUES (1, NULL, 0, 1.0);
+
+CREATE TABLE erasures (pending INTEGER PRIMARY KEY);
+"""
+
+# The view alone says what is searchable (no reply in mid-stream), so rows leave the index as they went in.
+_SEARCH = """
+CREATE VIEW searchable_messages AS
+    SELECT id,
+        CASE WHEN role = 'user' OR origin = 'edited' THEN text END AS own,
+        CASE WHEN role <> 'user' AND origin <> 'edited' THEN text END AS reply
+    FROM messages WHERE state <> 'streaming';
+CREATE VIRTUAL TABLE messages_fts USING fts5 (
+    own, reply, content = 'searchable_messages', content_rowid = 'id',
+    tokenize = 'unicode61 remove_diacritics 2'
+);
+CREATE TRIGGER messages_index AFTER INSERT ON messages BEGIN
+    INSERT INTO messages_fts (rowid, own, reply)
+        SELECT id, own, reply FROM searchable_messages WHERE id = new.id;
+END;
+CREATE TRIGGER messages_unindex BEFORE DELETE ON messages BEGIN
+    INSERT INTO messages_fts (messages_fts, rowid, own, reply)
+        SELECT 'delete', id, own, reply FROM searchable_messages WHERE id = old.id;
+END;
+CREATE TRIGGER messages_before_change BEFORE UPDATE OF text, state ON messages BEGIN
+    INSERT INTO messages_fts (messages_fts, rowid, own, reply)
+        SELECT 'delete', id, own, reply FROM searchable_messages WHERE id = old.id;
+END;
+CREATE TRIGGER messages_after_change AFTER UPDATE OF text, state ON messages BEGIN
+    INSERT INTO messages_fts (rowid, own, reply)
+        SELECT id, own, reply FROM searchable_messages WHERE id = new.id;
+END;
+
+CREATE VIRTUAL TABLE titles_fts USING fts5 (
+    title, content = 'conversations', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
+);
+CREATE TRIGGER titles_index AFTER INSERT ON conversations BEGIN
+    INSERT INTO titles_fts (rowid, title) VALUES (new.id, new.title);
+END;
+CREATE TRIGGER titles_unindex BEFORE DELETE ON conversations BEGIN
+    INSERT INTO titles_fts (titles_fts, rowid, title) VALUES ('delete', old.id, old.title);
+END;
+CREATE TRIGGER titles_change AFTER UPDATE OF title ON conversations BEGIN
+    INSERT INTO titles_fts (titles_fts, rowid, title) VALUES ('delete', old.id, old.title);
+    INSERT INTO titles_fts (rowid, title) VALUES (new.id, new.title);
+END;
+"""
+
+
+@MIGRATIONS(name="0001_history")
+def history(db: SqliteDatabase) -> None:
+    """Conversations, messages, what is learned from them, and the search over them."""
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    for script in (_MESSAGES, _LEARNING, _SEARCH):
+        db.executescript(script)

@@ -1,0 +1,62 @@
+"""Store: one open history with all its rooms."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from storage.conversations import Conversations
+from storage.database import Database
+from storage.effects import Effects
+from storage.erasure import erase
+from storage.errors import DatabaseReadOnlyError, DiskFullError, StorageError
+from storage.feedback import Feedback
+from storage.messages import Messages
+from storage.profiles import Profiles
+from storage.search import Search
+from storage.writing import Writings
+
+
+class Store:
+    """The history in one file, made where there is none. For one thread; other processes may use it too.
+
+    Raises: StorageError: newer, damaged, foreign, read-only, in use, or no space; the file is left as it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db = _opened(path)
+        self.conversations = Conversations(self._db)
+        self.messages = Messages(self._db)
+        self.feedback = Feedback(self._db)
+        self.writing = Writings(self._db)
+        self.effects = Effects(self._db)
+        self.profiles = Profiles(self._db)
+        self.search = Search(self._db)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _opened(path: Path) -> Database:
+    """The database at `path`, with any erasure done that a kill or another process had cut short."""
+    db = Database(path)
+    try:
+        # On a full or read-only disk the history can still be read.
+        with suppress(DiskFullError, DatabaseReadOnlyError):
+            erase(db)
+    except StorageError:
+        db.close()
+        raise
+    return db

@@ -1,0 +1,36 @@
+"""Conversions between what Python holds and what the file holds: text, times, paths in messages."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def clean_text(text: str) -> str:
+    """`text` as storable Unicode: surrogates that form a pair are joined, lone ones become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def display_path(path: Path) -> str:
+    """`path` as it can be shown, also where its name is not valid UTF-8."""
+    return os.fsencode(path).decode(errors="replace")
+
+
+def now() -> datetime:
+    """The present time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def to_timestamp(moment: datetime) -> str:
+    """ISO 8601 in UTC at a fixed width, so that the order of the texts is the order of the times."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def from_timestamp(text: str) -> datetime:
+    """The aware datetime of `to_timestamp`."""
+    return datetime.fromisoformat(text)

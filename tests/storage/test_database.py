@@ -1,0 +1,228 @@
+"""Opening: privacy, what is refused, migrations, and errors in the user's words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database as SqliteDatabase
+from sqlite_utils.migrations import Migrations
+
+from storage.database import Database
+from storage.errors import (
+    DatabaseLockedError,
+    DatabaseNewerError,
+    DatabaseReadOnlyError,
+    DatabaseUnreadableError,
+    DiskFullError,
+    NotFoundError,
+    StorageError,
+)
+from storage.migrations import MIGRATIONS, history
+from storage.store import Store
+from storage.upgrade import backups
+from tests.storage.conftest import RawQuery
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_everything_is_private_under_any_umask(path: Path):
+    before = os.umask(0)
+    try:
+        with Store(path) as store:
+            store.conversations.create("mine")
+            assert {file.name for file in path.parent.iterdir()} == {
+                "history.db",
+                "history.db-wal",
+                "history.db-shm",
+            }
+            assert {mode(file) for file in path.parent.iterdir()} == {0o600}
+    finally:
+        os.umask(before)
+    assert mode(path.parent) == 0o700
+
+
+def test_too_open_a_file_is_tightened(path: Path):
+    Store(path).close()
+    path.chmod(0o666)
+    path.parent.chmod(0o777)
+    Store(path).close()
+    assert (mode(path), mode(path.parent)) == (0o600, 0o700)
+
+
+def test_pragmas(path: Path):
+    with Store(path) as store:
+        settings = {
+            name: store._db.row(f"PRAGMA {name}")[name]
+            for name in ("journal_mode", "foreign_keys", "secure_delete", "synchronous")
+        }
+    assert settings == {"journal_mode": "wal", "foreign_keys": 1, "secure_delete": 1, "synchronous": 2}
+
+
+def test_reopening_keeps_everything_and_makes_no_backup(path: Path):
+    with Store(path) as store:
+        made = store.conversations.create("kept")
+    with Store(path) as store:
+        assert store.conversations.list() == [made]
+    assert backups(path) == []
+
+
+def test_a_newer_file_is_refused_unchanged(path: Path, raw: RawQuery):
+    Store(path).close()
+    raw(
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) "
+        "VALUES ('private-assistant', '0002_of_the_future', 'later')"
+    )
+    content = path.read_bytes()
+    with pytest.raises(DatabaseNewerError, match=r"newer version \(0002_of_the_future\); update the assistant"):
+        Store(path)
+    assert path.read_bytes() == content
+    assert [file.name for file in path.parent.iterdir()] == ["history.db"]
+
+
+@pytest.mark.parametrize("content", [b"Dear diary, " * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_what_is_no_database_is_refused_unchanged(path: Path, content: bytes):
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(DatabaseUnreadableError, match=r"history\.db: "):
+        Store(path)
+    assert path.read_bytes() == content
+
+
+def test_another_programs_database_is_refused_unchanged(path: Path, raw: RawQuery):
+    path.parent.mkdir()
+    raw("CREATE TABLE bookmarks (url)")
+    content = path.read_bytes()
+    with pytest.raises(DatabaseUnreadableError, match="another program"):
+        Store(path)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_in_the_place_of_the_file(path: Path):
+    path.mkdir(parents=True)
+    with pytest.raises(DatabaseUnreadableError, match="is not a file"):
+        Store(path)
+
+
+def test_a_file_in_the_place_of_the_folder(path: Path):
+    path.parent.write_text("in the way")
+    with pytest.raises(StorageError, match=r"history\.db: cannot be made"):
+        Store(path)
+
+
+def test_damage_found_later_is_told(path: Path):
+    with Store(path) as store:
+        for number in range(200):
+            store.conversations.create(f"title {number}" * 20)
+    damaged = bytearray(path.read_bytes())
+    damaged[4096:] = b"\xa5" * (len(damaged) - 4096)
+    path.write_bytes(damaged)
+    with pytest.raises(DatabaseUnreadableError, match="is damaged"), Store(path) as store:
+        store.conversations.list()
+
+
+def test_a_full_disk_takes_the_whole_write_back(store: Store, raw: RawQuery):
+    talk = store.conversations.create()
+    pages = store._db.row("PRAGMA page_count")["page_count"]
+    store._db.rows(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(DiskFullError, match="no space is left"):
+        store.writing.add("", "x" * 500_000, "typed")
+    assert raw("SELECT count(*) FROM writings") == [(0,)]
+    store.conversations.rename(talk.id, "still usable")
+    assert raw("SELECT title FROM conversations") == [("still usable",)]
+
+
+def test_a_read_only_file_is_told(store: Store):
+    store._db.write("PRAGMA query_only = ON")
+    with pytest.raises(DatabaseReadOnlyError, match="cannot be written"):
+        store.conversations.create()
+
+
+def test_a_file_held_by_another_process_is_told_and_nothing_stays_open(store: Store, path: Path, raw: RawQuery):
+    store._db.write("PRAGMA busy_timeout = 1")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseLockedError, match="in use by another assistant"):
+            store.conversations.create()
+        other.execute("ROLLBACK")
+    store.conversations.create("after")
+    assert raw("SELECT title FROM conversations") == [("after",)]
+
+
+def test_a_number_beyond_the_file_format_is_not_found(store: Store):
+    with pytest.raises(NotFoundError):
+        store.messages.get(10**30)
+
+
+def with_second(body: str) -> Migrations:
+    migrations = Migrations(MIGRATIONS.name)
+    migrations(name="0001_history")(history)
+
+    @migrations(name="0002_notes")
+    def notes(db: SqliteDatabase) -> None:
+        db.execute("CREATE TABLE notes (note TEXT)")
+        db.execute(body)
+
+    return migrations
+
+
+def test_a_migration_backs_the_file_up_first(path: Path, raw: RawQuery):
+    with Store(path) as store:
+        store.conversations.create("from before")
+        # The first connection is still open: what it wrote is in the log, not in the file itself.
+        Database(path, with_second("INSERT INTO notes VALUES ('new')")).close()
+    assert raw("SELECT note FROM notes") == [("new",)]
+    assert raw("SELECT name FROM _sqlite_migrations ORDER BY id") == [("0001_history",), ("0002_notes",)]
+    (copy,) = backups(path)
+    assert copy.name == "history.db.before-0002_notes"
+    assert mode(copy) == 0o600
+    with closing(sqlite3.connect(copy)) as old:
+        assert old.execute("SELECT title FROM conversations").fetchall() == [("from before",)]
+        assert old.execute("SELECT name FROM sqlite_master WHERE name = 'notes'").fetchall() == []
+        assert old.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert not Path(f"{copy}-wal").exists()
+
+
+def test_a_failing_migration_leaves_no_trace(path: Path, raw: RawQuery):
+    with Store(path) as store:
+        store.conversations.create("from before")
+    with pytest.raises(sqlite3.OperationalError):
+        Database(path, with_second("INSERT INTO nowhere VALUES (1)"))
+    assert raw("SELECT name FROM sqlite_master WHERE name = 'notes'") == []
+    with Store(path) as store:
+        assert [talk.title for talk in store.conversations.list()] == ["from before"]
+
+
+def test_processes_that_open_a_new_file_at_once(path: Path, raw: RawQuery):
+    code = (
+        "import sys; from pathlib import Path; from storage.store import Store\n"
+        "sys.stdin.readline()\n"
+        "with Store(Path(sys.argv[1])) as store: store.conversations.create()\n"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    openers = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(4)]
+    for opener in openers:
+        opener.stdin.write(b"go\n")
+        opener.stdin.flush()
+    assert [opener.wait(20) for opener in openers] == [0, 0, 0, 0]
+    for opener in openers:
+        opener.stdin.close()
+    assert raw("SELECT count(*) FROM conversations") == [(4,)]
+    assert raw("SELECT count(*) FROM _sqlite_migrations") == [(1,)]
+
+
+def test_storage_knows_nothing_of_models_or_screens():
+    code = (
+        "import sys, storage.store, storage.importers\n"
+        "unwanted = {'torch', 'transformers', 'llama_cpp', 'textual', 'assistant', 'steering', 'tui'}\n"
+        "sys.exit(str(unwanted & set(sys.modules)) if unwanted & set(sys.modules) else 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
