@@ -1,0 +1,126 @@
+"""Which method, block and dose: chosen on the person's texts that made no vector, at equal KL, within the harm budget.
+
+No strength is a constant: a candidate is scaled until its KL on the model's own neutral replies meets a target.
+Harm grows with the square of the dose, so two or three tries meet it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from steering.backbones.base import Backbone, Example
+from steering.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
+from steering.heldout import HeldOut, Nll
+from steering.network import Network, ScoredText, residual_norm
+
+DEPTHS = (0.4, 0.5, 0.6)
+"""Blocks tried, as shares of the model's depth."""
+TARGET_KLS = (0.05, 0.1, 0.15)
+"""Nats; the largest is half of the harm budget: the middle of the safe range, not its edge."""
+COMPARE_KL = 0.1
+"""Nats at which methods and blocks are compared; at equal dose a stronger vector always looks better."""
+MAX_DOSE = 0.3
+_ENOUGH = 0.9
+"""A smaller dose is taken where it keeps this share of the best gain."""
+_DOSE_STEP = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A direction at its dose: the vector's norm over the median residual norm of the block.
+
+    Attributes:
+        method: name of the backbone.
+        block: 0-based block whose output it is added to.
+        unit: the direction at unit norm, [width].
+        scale: median residual norm of the block.
+        dose: as above.
+        gain: on the texts it was chosen by, nats/token.
+    """
+
+    method: str
+    block: int
+    unit: Tensor
+    scale: float
+    dose: float
+    gain: float
+
+    def directions(self, strength: float = 1.0) -> dict[int, Tensor]:
+        """The vector to add, by block."""
+        return {self.block: self.unit * (self.scale * self.dose * strength)}
+
+    def at_dose(self, dose: float, gain: float) -> Candidate:
+        """The same direction at another dose."""
+        return Candidate(self.method, self.block, self.unit, self.scale, dose, gain)
+
+
+def candidate_blocks(blocks: int) -> list[int]:
+    """The blocks that are tried; block 0 cannot be steered."""
+    return sorted({min(blocks - 1, max(1, round(blocks * depth))) for depth in DEPTHS})
+
+
+def fit_candidate(
+    network: Network, name: str, backbone: Backbone, examples: Sequence[Example], block: int
+) -> Candidate:
+    """Fit a direction; its dose is the method's own length."""
+    direction = backbone.fit(network, examples, block)
+    scale = residual_norm(network.prepare([e.text for e in examples], block))
+    length = max(float(direction.norm()), 1e-12)
+    return Candidate(name, block, direction / length, scale, length / scale, math.nan)
+
+
+def dose_for_kl(candidate: Candidate, kl: Callable[[Mapping[int, Tensor]], float], target: float) -> float:
+    """The dose at which the KL meets the target within a tenth, at most MAX_DOSE."""
+    dose = min(candidate.dose, MAX_DOSE)
+    for _ in range(4):
+        found = kl(candidate.at_dose(dose, math.nan).directions())
+        if found <= 0:
+            return MAX_DOSE
+        if 0.9 <= found / target <= 1.1 or (dose >= MAX_DOSE and found < target):
+            break
+        dose = min(MAX_DOSE, dose * math.sqrt(target / found))
+    return dose
+
+
+def choose(
+    network: Network,
+    backbones: Mapping[str, Backbone],
+    examples: Sequence[Example],
+    tuning: Sequence[ScoredText],
+    neutral_replies: Sequence[ScoredText],
+) -> Iterator[Candidate]:
+    """Yield every method's best candidate at every block, fitted on `examples`, its dose chosen on `tuning`."""
+    for block in candidate_blocks(len(network.blocks)):
+        kl = NeutralKl(network, neutral_replies, block)
+        held = HeldOut(network, tuning, block)
+        unsteered = held.nll()
+        for name, backbone in backbones.items():
+            fitted = fit_candidate(network, name, backbone, examples, block)
+            yield _with_best_dose(fitted, held, unsteered, kl)
+
+
+def best(candidates: Sequence[Candidate]) -> Candidate:
+    """The candidate with the largest gain."""
+    return max(candidates, key=lambda c: c.gain)
+
+
+def within_budget(candidate: Candidate, harm: NeutralHarm) -> tuple[Candidate, TeacherForcedHarm]:
+    """The candidate with its dose lowered until its harm is within the budget, and that harm."""
+    found = harm.measure(candidate.directions())
+    while not found.within_budget and candidate.dose > 0.01:
+        candidate = candidate.at_dose(candidate.dose * _DOSE_STEP, math.nan)
+        found = harm.measure(candidate.directions())
+    return candidate, found
+
+
+def _with_best_dose(fitted: Candidate, held: HeldOut, unsteered: Nll, kl: NeutralKl) -> Candidate:
+    compare = dose_for_kl(fitted, kl, COMPARE_KL)
+    doses = [min(MAX_DOSE, compare * math.sqrt(target / COMPARE_KL)) for target in TARGET_KLS]
+    tried = [fitted.at_dose(dose, math.nan) for dose in doses]
+    gains = [held.nll(c.directions()).gain_over(unsteered) for c in tried]
+    enough = next(i for i, gain in enumerate(gains) if gain >= _ENOUGH * max(gains) or gain == max(gains))
+    return tried[enough].at_dose(doses[enough], gains[enough])

@@ -1,0 +1,98 @@
+"""The Hugging Face model that estimates effects and learns vectors: loading, conversion cache, device and dtype."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers.utils import logging as transformers_logging
+
+from steering.errors import EstimatorError
+from steering.network import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """A loaded causal LM with its tokenizer.
+
+    Attributes:
+        network: the model cut into blocks.
+        tokenizer: the model's own, a fast one (it gives character offsets).
+        fingerprint: of the model file and of how it is computed; part of every effect's key.
+    """
+
+    network: Network
+    tokenizer: Any
+    fingerprint: str
+
+
+def load_estimator(source: Path, cache: Path, fingerprint: str) -> Estimator:
+    """Load a folder of safetensors, or a GGUF file (converted to safetensors once, under `cache`).
+
+    Raises: EstimatorError: not a model that transformers can load, or no room for the converted copy.
+    """
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    device = pick_device()
+    dtype = pick_dtype(device)
+    folder = source if source.is_dir() else _converted(source, cache / fingerprint)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, trust_remote_code=False, use_safetensors=True
+        ).to(device)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise EstimatorError(f"{folder}: cannot be loaded as a model ({_first_line(error)})") from error
+    if not tokenizer.is_fast:
+        raise EstimatorError(f"{source}: its tokenizer gives no character offsets; use another model")
+    model.eval()
+    return Estimator(Network(model), tokenizer, f"{fingerprint}-{str(dtype).removeprefix('torch.')}")
+
+
+def pick_device() -> torch.device:
+    """CUDA or Apple's MPS where there is one, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def pick_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware computes in it, else float32 (bfloat16 is emulated and slower there)."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    fast = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _converted(source: Path, target: Path) -> Path:
+    """The bfloat16 safetensors copy of a GGUF file, made on first use and moved into place whole."""
+    if (target / "config.json").exists():
+        return target
+    draft = target.with_name(f"{target.name}.{os.getpid()}.new")
+    try:
+        draft.mkdir(parents=True, mode=0o700)
+        tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+        model = AutoModelForCausalLM.from_pretrained(
+            source.parent,
+            gguf_file=source.name,
+            dtype=torch.float32,
+            quantization_config=GgufConfig(dequantize=True),
+        )
+        model.to(torch.bfloat16).save_pretrained(draft)
+        tokenizer.save_pretrained(draft)
+        draft.rename(target)
+    except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError) as error:
+        raise EstimatorError(f"{source}: cannot be converted for estimation ({_first_line(error)})") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return target
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,137 @@
+"""What steering does to texts that are none of the person's business, against a budget (METHOD: damage guard).
+
+Measured with teacher forcing here: KL on the model's own neutral replies, NLL on neutral texts, multiple choice
+accuracy by the likelihood of the choices. Generated replies are looked at in `steering.replies`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from steering.heldout import HeldOut
+from steering.network import Directions, Network, ScoredText
+from steering.neutral import Question
+from steering.prompts import render_prompt, tokenize_text
+
+MAX_KL = 0.3
+"""Nats, mean over the tokens of the model's own neutral replies."""
+MAX_NLL_RISE = 0.05
+"""Nats/token on neutral texts."""
+MAX_ACCURACY_DROP = 2.0
+"""Percentage points."""
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherForcedHarm:
+    """KL in nats, rise of the NLL in nats/token, fall of the accuracy in percentage points."""
+
+    kl: float
+    nll_rise: float
+    accuracy_drop: float
+
+    @property
+    def within_budget(self) -> bool:
+        """Whether all three stay below their limits."""
+        return self.kl <= MAX_KL and self.nll_rise <= MAX_NLL_RISE and self.accuracy_drop <= MAX_ACCURACY_DROP
+
+
+class NeutralKl:
+    """Mean KL(unsteered || steered) per token on neutral replies, from one block on.
+
+    `steered_replies` are the same replies after another prompt (with the description), where there is one.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        replies: Sequence[ScoredText],
+        block: int,
+        steered_replies: Sequence[ScoredText] | None = None,
+    ) -> None:
+        self._network = network
+        batches = network.prepare(replies, block)
+        with torch.inference_mode():
+            self._unsteered = network.rows_by_text(batches)
+        self._batches = batches if steered_replies is None else network.prepare(steered_replies, block)
+
+    @torch.inference_mode()
+    def __call__(self, directions: Directions) -> float:
+        """Nats per token with the directions added."""
+        total, count = 0.0, 0
+        for p, q in zip(self._unsteered, self._network.rows_by_text(self._batches, directions), strict=True):
+            total += float(_kl(self._network.logits(p), self._network.logits(q)).sum())
+            count += len(p)
+        return total / count
+
+
+class NeutralHarm:
+    """All teacher-forced harm from one block on; the unsteered side is computed once."""
+
+    def __init__(
+        self,
+        network: Network,
+        tokenizer: Any,
+        block: int,
+        *,
+        kl: NeutralKl,
+        texts: Sequence[str],
+        questions: Sequence[Question],
+    ) -> None:
+        self._kl = kl
+        self._texts = HeldOut(network, [plain_text(tokenizer, text) for text in texts], block)
+        self._choices = MultipleChoice(network, tokenizer, questions, block)
+        self._nll = self._texts.nll()
+        self._accuracy = self._choices.accuracy()
+
+    def measure(self, directions: Directions) -> TeacherForcedHarm:
+        """Harm with the directions added."""
+        return TeacherForcedHarm(
+            kl=self._kl(directions),
+            nll_rise=self._texts.nll(directions).mean - self._nll.mean,
+            accuracy_drop=100 * (self._accuracy - self._choices.accuracy(directions)),
+        )
+
+
+class MultipleChoice:
+    """Four-way questions answered by the choice with the largest summed log-likelihood.
+
+    Asking for a letter gives chance on a 135M model (19 of 60, against 41 of 60 by likelihood) and would see no harm.
+    """
+
+    def __init__(self, network: Network, tokenizer: Any, questions: Sequence[Question], block: int) -> None:
+        self._answers = torch.tensor([q.answer for q in questions])
+        texts = [
+            ScoredText(
+                tuple(tokenizer(f"Question: {q.question}\nAnswer:")["input_ids"]),
+                tokenize_text(tokenizer, f" {choice}")[0],
+            )
+            for q in questions
+            for choice in q.choices
+        ]
+        self._held = HeldOut(network, texts, block)
+
+    def accuracy(self, directions: Directions | None = None) -> float:
+        """Share of questions answered right, 0 to 1."""
+        likelihood = -torch.from_numpy(self._held.nll(directions).sums).view(-1, 4)
+        return float((likelihood.argmax(dim=1) == self._answers).double().mean())
+
+
+def plain_text(tokenizer: Any, text: str) -> ScoredText:
+    """A text scored from its second token on, without any chat template."""
+    ids = tuple(tokenizer(text)["input_ids"])
+    return ScoredText(ids[:1], ids[1:])
+
+
+def reply_text(tokenizer: Any, request: str, reply: str, system: str = "") -> ScoredText:
+    """A reply scored after its request."""
+    return ScoredText(render_prompt(tokenizer, request, system), tokenize_text(tokenizer, reply)[0])
+
+
+def _kl(p_logits: Tensor, q_logits: Tensor) -> Tensor:
+    p, q = p_logits.log_softmax(dim=-1), q_logits.log_softmax(dim=-1)
+    return (p.exp() * (p - q)).sum(dim=-1)

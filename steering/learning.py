@@ -1,0 +1,69 @@
+"""The first half of a rebuild: effects of every item, most of them cached, and replies to hold vectors against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from steering.chat_model import ChatModel
+from steering.effects import EffectKey, TokenEffects, plan, score, scored_tokens
+from steering.estimator import Estimator
+from steering.items import PreferenceItem
+from steering.neutral import load_neutral_set
+from steering.replies import REPLY_TOKENS, generate_replies
+from steering.tuning import NeutralReplies
+
+OnEffects = Callable[[dict[EffectKey, tuple[str, TokenEffects]]], None]
+"""Gets (item id, effects) by key, as soon as they are complete: what was handed over is never scored again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredHistory:
+    """Effects by item id; `tokens_scored` were computed now, `tokens_cached` came from the cache."""
+
+    effects: Mapping[str, TokenEffects]
+    tokens_scored: int
+    tokens_cached: int
+
+
+def score_history(
+    estimator: Estimator,
+    items: Sequence[PreferenceItem],
+    cached: Mapping[EffectKey, TokenEffects],
+    on_effects: OnEffects,
+    on_item: Callable[[int], None],
+) -> ScoredHistory:
+    """Effects of all items; only those whose key is not in the cache are scored."""
+    jobs = plan(items, estimator.tokenizer)
+    keys = {job.item.id: job.key(estimator.fingerprint) for job in jobs}
+    effects = {item_id: cached[key] for item_id, key in keys.items() if key in cached}
+    tokens_cached = sum(len(found.starts) for found in effects.values())
+    on_item(len(effects))
+
+    def keep(scored: dict[str, TokenEffects]) -> None:
+        effects.update(scored)
+        on_effects({keys[item_id]: (item_id, found) for item_id, found in scored.items()})
+        on_item(len(effects))
+
+    todo = [job for job in jobs if job.item.id not in effects and scored_tokens(estimator.tokenizer, job.item)]
+    score(estimator, todo, keep)
+    tokens = sum(len(found.starts) for found in effects.values())
+    return ScoredHistory(effects, tokens - tokens_cached, tokens_cached)
+
+
+def neutral_replies(chat: ChatModel, known: Sequence[str], on_reply: Callable[[int], None]) -> NeutralReplies:
+    """The chat model's replies to the neutral requests, generated unless they are all known."""
+    requests = load_neutral_set().prompts
+    replies = known if len(known) == len(requests) else generate_replies(chat, requests, on_reply=on_reply)
+    return NeutralReplies(requests, tuple(replies))
+
+
+def own_replies(chat: ChatModel, items: Sequence[PreferenceItem], on_reply: Callable[[int], None]) -> dict[str, str]:
+    """The model's own unsteered reply by item id, for the items without a rejected or original one."""
+    replies: dict[str, str] = {}
+    for done, item in enumerate(items):
+        if not item.negative:
+            reply = chat.reply(item.context, max_tokens=REPLY_TOKENS, seed=done)
+            replies[item.id] = reply if reply.strip() else "."
+        on_reply(done + 1)
+    return replies

@@ -1,0 +1,53 @@
+"""Items as the token sequences that vectors are made from and measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from steering.backbones.base import Example
+from steering.effects import MAX_TEXT_TOKENS, TokenEffects, shortened_request
+from steering.items import PreferenceItem
+from steering.network import ScoredText
+from steering.prompts import render_prompt, tokenize_text, well_formed
+from steering.selection import token_weights, without_vetoed
+
+REQUEST_TOKENS = 160
+"""Tokens of a request that a vector is learned with: its end."""
+LEARNED_TOKENS = 192
+"""Tokens of a text that a vector learns from and is measured on."""
+
+assert LEARNED_TOKENS <= MAX_TEXT_TOKENS, "a weight needs an effect"
+
+
+def scored_text(tokenizer: Any, item: PreferenceItem, system: str = "") -> ScoredText:
+    """An item after its request, as the chat model would have to write it."""
+    return _after_request(tokenizer, item, item.text, system)
+
+
+def examples(
+    tokenizer: Any,
+    items: Sequence[PreferenceItem],
+    effects: Mapping[str, TokenEffects],
+    negatives: Mapping[str, str],
+    vetoed: Sequence[str] = (),
+) -> list[Example]:
+    """Items with SteerX weights; `negatives` are replies by item id (an item's own negative goes first).
+
+    Items whose every token is vetoed teach nothing and are dropped.
+    """
+    made = []
+    for item in items:
+        text = scored_text(tokenizer, item)
+        found = effects[item.id]
+        weights = without_vetoed(item.text, found, token_weights(found.effects), vetoed)[: len(text.text_ids)]
+        negative = _after_request(tokenizer, item, item.negative or negatives[item.id], "")
+        if any(weights):
+            made.append(Example(text, tuple(weights), negative))
+    return made
+
+
+def _after_request(tokenizer: Any, item: PreferenceItem, reply: str, system: str) -> ScoredText:
+    request = shortened_request(tokenizer, item.context, REQUEST_TOKENS)
+    ids, _ = tokenize_text(tokenizer, well_formed(reply))
+    return ScoredText(render_prompt(tokenizer, request, system), ids[:LEARNED_TOKENS])

@@ -1,0 +1,120 @@
+"""Preference-driven tokens joined to the words and phrases that a person can read, judge and veto."""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from steering.effects import TokenEffects
+from steering.items import PreferenceItem
+from steering.profile import Phrase
+from steering.selection import PREFERENCE_THRESHOLD
+
+MAX_WORDS = 4
+_WORD = re.compile(r"\S+")
+_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class WordEffect:
+    """A word without the punctuation at its edges, and the sum of its tokens' effects in nats."""
+
+    word: str
+    effect: float
+
+
+@dataclass(slots=True)
+class _Tally:
+    effect: float = 0.0
+    count: int = 0
+    item_ids: dict[str, None] = field(default_factory=dict)
+
+
+def rank_phrases(
+    items: Sequence[PreferenceItem],
+    effects: Mapping[str, TokenEffects],
+    *,
+    vetoed: Collection[str] = (),
+    limit: int = 40,
+) -> tuple[Phrase, ...]:
+    """Preference-driven words and phrases, best first.
+
+    A phrase is a run of up to MAX_WORDS neighbouring words that each reach PREFERENCE_THRESHOLD. It is ranked by the
+    effect summed over *all* its occurrences in the history, high or not, over the square root of occurrences and words,
+    times the logarithm of the number of items it occurs in: a stop-word that is sometimes surprising loses on its other
+    occurrences, without a list of them, and what recurs beats what was said once.
+    """
+    words = {item.id: word_effects(item.text, effects[item.id]) for item in items if item.id in effects}
+    banned = {_key(phrase.split()) for phrase in vetoed}
+    spellings: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for item_words in words.values():
+        for run in _strong_runs(item_words):
+            if _key(run) not in banned:
+                spellings[_key(run)][" ".join(run)] += 1
+    tallies = _tally(words, spellings)
+    phrases = [
+        Phrase(spellings[key].most_common(1)[0][0], round(t.effect, 4), t.count, tuple(t.item_ids))
+        for key, t in tallies.items()
+        if t.effect > 0
+    ]
+    return tuple(sorted(phrases, key=lambda p: (-_rank(p), p.text))[:limit])
+
+
+def _rank(phrase: Phrase) -> float:
+    words = len(phrase.text.split())
+    return phrase.effect / math.sqrt(phrase.count * words) * math.log2(1 + len(phrase.item_ids))
+
+
+def word_effects(text: str, effects: TokenEffects) -> list[WordEffect]:
+    """The words of the scored part of a text, in order; a token counts for the word its last character is in."""
+    matches = list(_WORD.finditer(text))
+    starts = [match.start() for match in matches]
+    sums = [0.0] * len(matches)
+    for end, effect in zip(effects.ends, effects.effects, strict=True):
+        place = bisect_right(starts, end - 1) - 1
+        if place >= 0 and end <= matches[place].end():
+            sums[place] += effect
+    scored_to = max(effects.ends, default=0)
+    return [
+        WordEffect(_EDGES.sub("", match.group()), total)
+        for match, total in zip(matches, sums, strict=True)
+        if match.start() < scored_to
+    ]
+
+
+def _strong_runs(words: Sequence[WordEffect]) -> Iterator[list[str]]:
+    run: list[str] = []
+    for w in words:
+        strong = bool(w.word) and w.effect >= PREFERENCE_THRESHOLD
+        if strong:
+            run.append(w.word)
+        if run and (not strong or len(run) == MAX_WORDS):
+            yield run
+            run = []
+    if run:
+        yield run
+
+
+def _tally(
+    words: Mapping[str, Sequence[WordEffect]], wanted: Collection[tuple[str, ...]]
+) -> dict[tuple[str, ...], _Tally]:
+    found: dict[tuple[str, ...], _Tally] = defaultdict(_Tally)
+    for item_id, item_words in words.items():
+        keys = [w.word.casefold() for w in item_words]
+        for length in range(1, MAX_WORDS + 1):
+            for start in range(len(keys) - length + 1):
+                key = tuple(keys[start : start + length])
+                if key in wanted:
+                    tally = found[key]
+                    tally.effect += sum(w.effect for w in item_words[start : start + length])
+                    tally.count += 1
+                    tally.item_ids[item_id] = None
+    return found
+
+
+def _key(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(_EDGES.sub("", word).casefold() for word in words)

@@ -1,0 +1,168 @@
+"""build_profile: the stages of a rebuild in order, with progress; what is scored is handed over as it comes.
+
+The items are split by age. The newest quarter is held back and chooses nothing: the gain is measured on it. Of the
+rest the newer ones tune (method, block, dose, form) and the older ones make the vectors that are tuned. The vector
+that ships is then made from all items with the chosen settings, at the same KL as the one whose gain was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from steering.backbones.base import Example
+from steering.chat_model import ChatModel
+from steering.control_vector import ControlVector
+from steering.description import description_system, template_description, written_description
+from steering.effects import EffectKey, TokenEffects
+from steering.estimator import Estimator
+from steering.finish import CHECKED_REPLIES, Finisher, Measured, Shipped, as_control_vector
+from steering.harm import plain_text
+from steering.items import PreferenceItem
+from steering.learning import OnEffects, ScoredHistory, neutral_replies, own_replies, score_history
+from steering.material import examples
+from steering.neutral import load_neutral_set
+from steering.parity import check_same_network
+from steering.phrases import rank_phrases
+from steering.profile import Harm, Outcome, Phrase
+from steering.progress import OnProgress, StageClock
+from steering.selection import preference_tokens
+from steering.split import Split, split_items
+from steering.tuning import Choice, candidate_count, choose_settings, description_gains
+from steering.verdict import verdict
+
+_PARITY_PROBES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a rebuild works on.
+
+    Attributes:
+        items: everything to learn from.
+        cached: effects that need no scoring.
+        vetoed_phrases: never taken for a preference.
+        description: the person's own words; no other description is written then.
+        neutral_replies: the chat model's unsteered replies to the neutral prompts, where they are known.
+    """
+
+    items: Sequence[PreferenceItem]
+    cached: Mapping[EffectKey, TokenEffects] = field(default_factory=dict)
+    vetoed_phrases: Sequence[str] = ()
+    description: str | None = None
+    neutral_replies: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltProfile:
+    """The outcome, the vector (None where nothing helped) and the neutral replies to keep for the next rebuild."""
+
+    outcome: Outcome
+    vector: ControlVector | None
+    neutral_replies: tuple[str, ...]
+
+
+def build_profile(
+    request: Request,
+    load: Callable[[], Estimator],
+    chat: ChatModel,
+    on_progress: OnProgress,
+    on_effects: OnEffects,
+) -> BuiltProfile:
+    """Learn a profile from the items.
+
+    Raises: SteeringError: too few items, an unusable estimator, or an estimator that is not the chat model.
+    """
+    clock = StageClock(on_progress)
+    split = split_items(request.items)
+    neutral_set = load_neutral_set()
+    with clock.stage("model"):
+        estimator = load()
+        network, tokenizer = estimator.network, estimator.tokenizer
+        check_same_network(network, chat, [plain_text(tokenizer, t) for t in neutral_set.texts[:_PARITY_PROBES]])
+    with clock.stage("effects", len(request.items)) as done:
+        history = score_history(estimator, request.items, request.cached, on_effects, done)
+    phrases = rank_phrases(request.items, history.effects, vetoed=request.vetoed_phrases)
+    with clock.stage("replies", len(neutral_set.prompts) + len(split.learnable)) as done:
+        neutral = neutral_replies(chat, request.neutral_replies, done)
+        negatives = own_replies(chat, split.learnable, lambda n: done(len(neutral_set.prompts) + n))
+    with clock.stage("description"):
+        description = _best_description(request, estimator, chat, split, phrases)
+
+    def learned(items: Sequence[PreferenceItem]) -> list[Example]:
+        return examples(tokenizer, items, history.effects, negatives, request.vetoed_phrases)
+
+    with clock.stage("calibration", candidate_count(len(network.blocks))) as done:
+        choice = choose_settings(estimator, learned(split.fit), split.tune, neutral, description, done)
+    with clock.stage("vector"):
+        system = description_system(description) if choice.form in ("description", "both") else ""
+        finisher = Finisher(estimator, choice, neutral, system)
+        candidate, harm = finisher.ship(learned(split.learnable))
+    with clock.stage("check", CHECKED_REPLIES) as done:
+        shipped = finisher.check_replies(chat, candidate, harm, done)
+    with clock.stage("held-back"):
+        measured = finisher.measure(learned(split.development), split.held_back, shipped)
+    outcome = _outcome(request, split, history, phrases, description, choice, shipped, measured, clock.seconds)
+    keep_vector = outcome.form in ("vector", "both")
+    vector = as_control_vector(shipped.candidate, chat.architecture) if keep_vector else None
+    return BuiltProfile(outcome, vector, neutral.replies)
+
+
+def _best_description(
+    request: Request, estimator: Estimator, chat: ChatModel, split: Split, phrases: Sequence[Phrase]
+) -> str:
+    """The person's own words, else the written or the template one, whichever helps more on the tuning items."""
+    if request.description is not None:
+        return request.description
+    written = written_description(chat, split.fit, phrases)
+    candidates = [text for text in (template_description(split.learnable, phrases), written) if text]
+    gains = description_gains(estimator, split.tune, candidates)
+    return max(candidates, key=gains.__getitem__)
+
+
+def _outcome(
+    request: Request,
+    split: Split,
+    history: ScoredHistory,
+    phrases: tuple[Phrase, ...],
+    description: str,
+    choice: Choice,
+    shipped: Shipped,
+    measured: Measured,
+    seconds: dict[str, float],
+) -> Outcome:
+    harm = Harm(
+        kl=shipped.harm.kl,
+        nll_rise=shipped.harm.nll_rise,
+        accuracy_drop=shipped.harm.accuracy_drop,
+        repetition_rise=shipped.replies.repetition_rise,
+        length_change=shipped.replies.length_change,
+    )
+    judged = verdict(len(split.learnable), choice.form, measured, shipped)
+    return Outcome(
+        items=len(request.items),
+        held_back=len(split.held_back),
+        left_out=(),
+        tokens_scored=history.tokens_scored,
+        tokens_cached=history.tokens_cached,
+        preference_tokens=preference_tokens(history.effects.values()),
+        phrases=phrases,
+        description=description,
+        description_gain=measured.description_gain,
+        form=judged.form,
+        method=f"steerx-{shipped.candidate.method}",
+        layers=(shipped.candidate.block,),
+        dose=shipped.candidate.dose,
+        nll_unsteered=measured.nll_unsteered,
+        nll_steered=measured.nll_steered,
+        gain_nats_per_token=measured.gain,
+        gain_interval=measured.interval,
+        gain_random=measured.gain_random,
+        harm=harm,
+        kl_neutral=harm.kl,
+        curve=measured.curve,
+        safe_strength=shipped.safe_strength,
+        recommended=judged.recommended,
+        reason=judged.reason,
+        seconds=seconds,
+    )

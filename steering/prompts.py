@@ -1,0 +1,59 @@
+"""How a text and what precedes it become token ids: the model's own chat template, applied once.
+
+The reply's tokens are tokenized apart from the prompt, as the model itself would write them, so that the
+scored tokens are exactly the text's own and never the template's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+UNPROMPTED_REQUEST = "Write a text."
+"""Stands in for the request where a text answers nobody."""
+
+
+def render_prompt(tokenizer: Any, request: str, system: str = "") -> tuple[int, ...]:
+    """Token ids up to where the reply begins.
+
+    A model without a chat template gets the request, a blank line and nothing else (a system text before it).
+    """
+    request = request or UNPROMPTED_REQUEST
+    if not tokenizer.chat_template:
+        plain = "".join(f"{part}\n\n" for part in (system, request) if part)
+        return tuple(tokenizer(plain)["input_ids"])
+    turns = [{"role": "user", "content": request}]
+    if system:
+        turns.insert(0, {"role": "system", "content": system})
+    rendered = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return tuple(tokenizer(rendered, add_special_tokens=False)["input_ids"])
+
+
+def tokenize_text(tokenizer: Any, text: str) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+    """Token ids of a text and the characters `start:end` each one covers.
+
+    A character spelled with several tokens belongs to the first of them; the others cover nothing (start = end).
+    """
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    spans: list[tuple[int, int]] = []
+    covered = 0
+    for start, end in encoded["offset_mapping"]:
+        spans.append((max(start, covered), max(end, covered)))
+        covered = max(covered, end)
+    return tuple(encoded["input_ids"]), tuple(spans)
+
+
+def well_formed(text: str) -> str:
+    """The text without NUL bytes and lone surrogates, which no tokenizer takes; one character for one."""
+    cleaned = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    return cleaned.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def history_text(pairs: Iterable[tuple[str, str]]) -> str:
+    """The slot `h` of the estimator's system prompt: (request, text) of earlier items, oldest first."""
+    return "\n\n".join(f"Request: {request}\nAnswer: {text}" if request else f"Text: {text}" for request, text in pairs)
+
+
+def history_system(history: str) -> str:
+    """The system prompt of both sides of an effect; without history the slot says "none"."""
+    return f"Earlier texts by the same person:\n\n{history or '(none)'}\n\nWrite the next one as this person would."

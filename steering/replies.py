@@ -1,0 +1,78 @@
+"""What steering does to generated replies: repetition and length, under the person's own sampling settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from steering.chat_model import ChatModel
+from steering.control_vector import ControlVector
+
+REPLY_TOKENS = 64
+MAX_CHANGE = 0.10
+"""Largest rise of repetition and change of length, relative to unsteered replies."""
+_NGRAM = 4
+_REPETITION_FLOOR = 0.05
+"""Share of repeated 4-grams that is taken as the base where the unsteered model repeats itself less."""
+_DRAWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyChange:
+    """Relative rise of repetition and change of mean length; `credible`: the part that chance does not explain.
+
+    `credible_*` is the end nearer to zero of an 80 % bootstrap interval over the replies (0 where it spans zero):
+    with a few dozen sampled replies the length alone varies by 10 % from one draw to the next.
+    """
+
+    repetition_rise: float
+    length_change: float
+    credible_repetition_rise: float
+    credible_length_change: float
+
+    @property
+    def within_budget(self) -> bool:
+        """Whether what chance does not explain stays below MAX_CHANGE."""
+        return self.credible_repetition_rise <= MAX_CHANGE and abs(self.credible_length_change) <= MAX_CHANGE
+
+
+def generate_replies(
+    chat: ChatModel,
+    requests: Sequence[str],
+    *,
+    system: str = "",
+    vector: ControlVector | None = None,
+    on_reply: Callable[[int], None] = lambda _: None,
+) -> list[str]:
+    """A reply to every request, seeded by its place, so that both sides of a comparison draw alike."""
+    replies = []
+    for place, request in enumerate(requests):
+        replies.append(chat.reply(request, system=system, vector=vector, max_tokens=REPLY_TOKENS, seed=place))
+        on_reply(place + 1)
+    return replies
+
+
+def compare_replies(unsteered: Sequence[str], steered: Sequence[str]) -> ReplyChange:
+    """Change of repetition and length between replies to the same requests."""
+    base = np.array([[repetition(reply), len(reply.split())] for reply in unsteered])
+    other = np.array([[repetition(reply), len(reply.split())] for reply in steered])
+    draws = np.random.default_rng(0).integers(0, len(base), (_DRAWS, len(base)))
+    rises = _relative(base[draws].mean(axis=1), other[draws].mean(axis=1))
+    low, high = np.quantile(rises, [0.1, 0.9], axis=0)
+    rise = _relative(base.mean(axis=0), other.mean(axis=0))
+    credible = np.where(low > 0, low, np.where(high < 0, high, 0.0))
+    return ReplyChange(float(rise[0]), float(rise[1]), float(credible[0]), float(credible[1]))
+
+
+def repetition(reply: str) -> float:
+    """Share of a reply's 4-grams of words that it has used before; 0 for a reply too short to have any."""
+    words = reply.casefold().split()
+    grams = [tuple(words[i : i + _NGRAM]) for i in range(len(words) - _NGRAM + 1)]
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+def _relative(base: np.ndarray, other: np.ndarray) -> np.ndarray:
+    floor = np.maximum(base, np.array([_REPETITION_FLOOR, 1.0]))
+    return (other - base) / floor

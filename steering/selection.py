@@ -1,0 +1,49 @@
+"""From effects to what is learned: a weight for every token, none where the person said no."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
+
+from steering.effects import TokenEffects
+
+Weighting = Literal["sigmoid", "relu", "threshold", "uniform"]
+
+PREFERENCE_THRESHOLD = 0.5
+"""Nats from which a token counts as preference-driven (METHOD: 9 % of personal tokens, 0.8 % of impersonal ones)."""
+
+
+def token_weights(effects: Sequence[float], kind: Weighting = "sigmoid") -> list[float]:
+    """Weight of every token in the loss or the mean, from its effect in nats.
+
+    `sigmoid`: 1 / (1 + exp(-2 effect)), keeps every token in play and was steadiest on real people;
+    `relu`: max(0, effect); `threshold`: 1 from PREFERENCE_THRESHOLD on, else 0; `uniform`: 1 (the plain backbone).
+    """
+    match kind:
+        case "sigmoid":
+            return [1.0 / (1.0 + math.exp(-2.0 * max(-30.0, effect))) for effect in effects]
+        case "relu":
+            return [max(0.0, effect) for effect in effects]
+        case "threshold":
+            return [float(effect >= PREFERENCE_THRESHOLD) for effect in effects]
+        case "uniform":
+            return [1.0] * len(effects)
+
+
+def without_vetoed(text: str, effects: TokenEffects, weights: Sequence[float], vetoed: Collection[str]) -> list[float]:
+    """The weights with 0 wherever a token overlaps a vetoed phrase (whole words, any case)."""
+    if not vetoed:
+        return list(weights)
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(v)}(?!\w)" for v in vetoed), re.IGNORECASE)
+    covered = [match.span() for match in pattern.finditer(text)]
+    return [
+        0.0 if any(start < stop and end > begin for begin, stop in covered) else weight
+        for start, end, weight in zip(effects.starts, effects.ends, weights, strict=True)
+    ]
+
+
+def preference_tokens(effects: Iterable[TokenEffects]) -> int:
+    """How many tokens have an effect of at least PREFERENCE_THRESHOLD."""
+    return sum(effect >= PREFERENCE_THRESHOLD for e in effects for effect in e.effects)

@@ -1,0 +1,53 @@
+"""Which items make, choose and judge a vector: split by age, so that nothing is judged by what made it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from steering.errors import TooFewItemsError
+from steering.items import CONTRASTIVE_SOURCES, PreferenceItem
+
+MIN_ITEMS = 4
+"""Below this there is nothing to hold back."""
+ENOUGH_ITEMS = 8
+"""Below this a profile is made and shown, but not switched on by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Items a vector may learn from, oldest first, and their parts.
+
+    Attributes:
+        learnable: all of them; the shipped vector is made from these.
+        fit: the oldest, which make the vectors that are tuned.
+        tune: the next, which choose method, block, dose and form.
+        held_back: the newest quarter, on which the gain is measured.
+    """
+
+    learnable: tuple[PreferenceItem, ...]
+    fit: tuple[PreferenceItem, ...]
+    tune: tuple[PreferenceItem, ...]
+    held_back: tuple[PreferenceItem, ...]
+
+    @property
+    def development(self) -> tuple[PreferenceItem, ...]:
+        """All but the held-back items."""
+        return self.fit + self.tune
+
+
+def split_items(items: Sequence[PreferenceItem]) -> Split:
+    """Split by age: about half to fit, a quarter to tune, a quarter held back.
+
+    Raises: TooFewItemsError: fewer than MIN_ITEMS items that a vector may learn from.
+    """
+    usable = [item for item in items if item.source in CONTRASTIVE_SOURCES and item.text.strip()]
+    learnable = tuple(sorted(usable, key=lambda item: (item.order, item.id)))
+    if len(learnable) < MIN_ITEMS:
+        raise TooFewItemsError(
+            f"{len(learnable)} texts to learn from, at least {MIN_ITEMS} are needed ({ENOUGH_ITEMS} are better): "
+            "import texts of your own, or rate and edit replies"
+        )
+    quarter = max(1, round(len(learnable) / 4))
+    development, held_back = learnable[:-quarter], learnable[-quarter:]
+    return Split(learnable, development[:-quarter], development[-quarter:], held_back)

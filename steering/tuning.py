@@ -1,0 +1,125 @@
+"""What is chosen on the tuning items: the description's worth, the candidate, and the form of the profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from steering.backbones import BACKBONES
+from steering.backbones.base import Example
+from steering.calibration import Candidate, best, candidate_blocks, choose
+from steering.description import description_system
+from steering.estimator import Estimator
+from steering.harm import MAX_KL, NeutralKl, reply_text
+from steering.heldout import HeldOut
+from steering.items import PreferenceItem
+from steering.material import scored_text
+from steering.network import Directions, ScoredText
+from steering.profile import Form
+
+DESCRIPTION_MUST_GAIN = 0.01
+"""Nats/token that a description must add on the tuning items before it takes up room in every prompt."""
+CHOICE_REPLIES = 16
+"""Neutral replies that candidates are compared on; the final vector is held against all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeutralReplies:
+    """The chat model's own unsteered replies to neutral requests."""
+
+    requests: tuple[str, ...]
+    replies: tuple[str, ...]
+
+    def scored(self, tokenizer: object, system: str = "", limit: int | None = None) -> list[ScoredText]:
+        """The replies after their requests, those with at least one token."""
+        pairs = [pair for pair in zip(self.requests, self.replies, strict=True) if pair[1].strip()]
+        return [reply_text(tokenizer, request, reply, system) for request, reply in pairs[:limit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The settings that the rest of the rebuild keeps."""
+
+    candidate: Candidate
+    form: Form
+
+
+def description_gains(
+    estimator: Estimator, tune: Sequence[PreferenceItem], descriptions: Sequence[str]
+) -> dict[str, float]:
+    """Gain of each description in the system prompt on the tuning items, without any vector, nats/token."""
+    network, tokenizer = estimator.network, estimator.tokenizer
+    last = len(network.blocks) - 1
+    unsteered = HeldOut(network, [scored_text(tokenizer, item) for item in tune], last).nll()
+    gains = {}
+    for description in descriptions:
+        system = description_system(description)
+        held = HeldOut(network, [scored_text(tokenizer, item, system) for item in tune], last)
+        gains[description] = held.nll().gain_over(unsteered)
+    return gains
+
+
+def choose_settings(
+    estimator: Estimator,
+    examples: Sequence[Example],
+    tune: Sequence[PreferenceItem],
+    neutral: NeutralReplies,
+    description: str,
+    on_candidate: Callable[[int], None],
+) -> Choice:
+    """Method, block and dose by the gain at equal KL; then vector, description, both or none by the gain in all."""
+    network, tokenizer = estimator.network, estimator.tokenizer
+    texts = [scored_text(tokenizer, item) for item in tune]
+    replies = neutral.scored(tokenizer, limit=CHOICE_REPLIES)
+    candidates: list[Candidate] = []
+    for candidate in choose(network, BACKBONES, examples, texts, replies):
+        candidates.append(candidate)
+        on_candidate(len(candidates))
+    chosen = best(candidates)
+    return Choice(chosen, _form(estimator, chosen, tune, neutral, description))
+
+
+def candidate_count(blocks: int) -> int:
+    """How many candidates `choose_settings` tries."""
+    return len(candidate_blocks(blocks)) * len(BACKBONES)
+
+
+def _form(
+    estimator: Estimator, chosen: Candidate, tune: Sequence[PreferenceItem], neutral: NeutralReplies, description: str
+) -> Form:
+    """Simplest form first: another one must gain DESCRIPTION_MUST_GAIN more, within the KL budget."""
+    steps: tuple[tuple[Form, float], ...] = (
+        ("vector", 0.0),
+        ("description", DESCRIPTION_MUST_GAIN),
+        ("both", DESCRIPTION_MUST_GAIN),
+    )
+    gains = {"vector": chosen.gain} | _gains_with_description(estimator, chosen, tune, neutral, description)
+    form: Form = "none"
+    found = 0.0
+    for name, must_gain in steps:
+        if name in gains and gains[name] > found + must_gain:
+            form, found = name, gains[name]
+    return form
+
+
+def _gains_with_description(
+    estimator: Estimator, chosen: Candidate, tune: Sequence[PreferenceItem], neutral: NeutralReplies, description: str
+) -> dict[str, float]:
+    if not description:
+        return {}
+    network, tokenizer = estimator.network, estimator.tokenizer
+    system = description_system(description)
+    unsteered = HeldOut(network, [scored_text(tokenizer, item) for item in tune], chosen.block).nll()
+    described = HeldOut(network, [scored_text(tokenizer, item, system) for item in tune], chosen.block)
+    kl = NeutralKl(
+        network,
+        neutral.scored(tokenizer, limit=CHOICE_REPLIES),
+        chosen.block,
+        neutral.scored(tokenizer, system, limit=CHOICE_REPLIES),
+    )
+    forms: dict[str, Directions] = {"description": {}, "both": chosen.directions()}
+    return {
+        form: described.nll(directions).gain_over(unsteered)
+        for form, directions in forms.items()
+        if kl(directions) <= MAX_KL
+    }
