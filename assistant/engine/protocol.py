@@ -46,7 +46,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Steer:
-    """Set the control vector (a GGUF file) and its strength (1 = calibrated); no path, or strength 0, clears it."""
+    """Set the control vector (a GGUF file) and its strength (1 = calibrated); no path or strength 0 clears it."""
 
     vector_path: str | None
     strength: float = 1.0

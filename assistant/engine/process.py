@@ -1,0 +1,180 @@
+"""The engine for the app: an async API over a child process that may die and comes back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from assistant.engine.child import Child
+from assistant.engine.protocol import (
+    Event,
+    Failed,
+    Finished,
+    Generate,
+    Load,
+    Loaded,
+    Piece,
+    Prefill,
+    Request,
+    Steer,
+    Steered,
+    Stop,
+)
+from assistant.errors import EngineError
+
+STOP_SECONDS = 10.0
+
+ReplyEvent = Prefill | Piece | Finished
+
+
+class Engine:
+    """One engine process with one model and one control vector; one request at a time.
+
+    When the process dies, the call that was under way raises EngineError, and the next one starts it again
+    with the model and the vector that were last in force.
+    """
+
+    def __init__(self, log_path: Path) -> None:
+        self._log_path = log_path
+        self._lock = asyncio.Lock()
+        self._child: Child | None = None
+        self._generating = False
+        self._closed = False
+        self._load: Load | None = None
+        self._steer: Steer | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the engine, None where it does not run."""
+        return self._child.pid if self._child and self._child.alive else None
+
+    async def start(self) -> None:
+        """Start the process, so that it is ready sooner; every other call does it too.
+
+        Raises: EngineError: it cannot be started.
+        """
+        async with self._lock:
+            await self._started()
+
+    async def load(self, request: Load) -> Loaded:
+        """Load a model in place of the one before; no control vector is in force then.
+
+        Raises: EngineError: the file cannot be used, there is no memory for it, or the engine died on it. A
+            model that failed is not loaded again by itself.
+        """
+        async with self._lock:
+            self._load = self._steer = None
+            loaded = await self._ask(await self._started(), request)
+            if not isinstance(loaded, Loaded):
+                raise _unexpected(loaded)
+            self._load = request
+            return loaded
+
+    async def steer(self, request: Steer) -> Steered:
+        """Put a control vector in force, or none; the next token obeys.
+
+        Raises: EngineError: the file cannot be used with this model (the vector before stays), or the engine
+        died.
+        """
+        async with self._lock:
+            steered = await self._ask(await self._ready(), request)
+            if not isinstance(steered, Steered):
+                raise _unexpected(steered)
+            self._steer = request
+            return steered
+
+    async def generate(self, request: Generate) -> AsyncGenerator[ReplyEvent]:
+        """Stream a reply; the last event is `Finished`. Closing or cancelling the iterator stops the reply.
+
+        Raises: EngineError: no model, a conversation that cannot be answered, or the engine died.
+        """
+        async with self._lock:
+            child = await self._ready()
+            finished = False
+            try:
+                await child.send(request)
+                self._generating = True
+                while not finished:
+                    event = await self._receive(child)
+                    finished = isinstance(event, Finished | Failed)
+                    yield _of_reply(event)
+            finally:
+                self._generating = False
+                if not finished:
+                    await self._quieten(child)
+
+    async def stop(self) -> None:
+        """End the reply that is being generated, with reason `stopped`; without one nothing happens."""
+        if self._generating and self._child and self._child.alive:
+            await self._child.send(Stop())
+
+    async def close(self) -> None:
+        """End the process, also in the middle of a reply; the engine cannot be used afterwards."""
+        self._closed = True
+        if self._child:
+            await self._child.close()
+
+    async def _started(self) -> Child:
+        if self._closed:
+            raise EngineError("the engine was closed")
+        if self._child is None or not self._child.alive:
+            self._child = await Child.spawn(self._log_path)
+        return self._child
+
+    async def _ready(self) -> Child:
+        """A running child with the last model and vector in force."""
+        fresh = self.pid is None
+        child = await self._started()
+        if fresh:
+            for request in (self._load, self._steer):
+                if request:
+                    await self._ask(child, request)
+        return child
+
+    async def _ask(self, child: Child, request: Request) -> Event:
+        answered = False
+        try:
+            await child.send(request)
+            event = await self._receive(child)
+            answered = True
+        finally:
+            if not answered:
+                child.kill()  # its answer would be taken for that of the next request
+        if isinstance(event, Failed):
+            raise EngineError(event.message)
+        return event
+
+    async def _receive(self, child: Child) -> Event:
+        try:
+            return await child.receive()
+        except EngineError:
+            if self._closed:
+                raise EngineError("the engine was closed") from None
+            raise
+
+    async def _quieten(self, child: Child) -> None:
+        """Stop a reply that nobody reads any more and swallow the rest of it."""
+        over = False
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await child.send(Stop())
+                while not over:
+                    over = isinstance(await child.receive(), Finished | Failed)
+        except (EngineError, TimeoutError):
+            pass  # the next call starts a new one
+        finally:
+            if not over:
+                child.kill()
+
+
+def _of_reply(event: Event) -> ReplyEvent:
+    if isinstance(event, Failed):
+        raise EngineError(event.message)
+    if not isinstance(event, Prefill | Piece | Finished):
+        raise _unexpected(event)
+    return event
+
+
+def _unexpected(event: Event) -> EngineError:
+    return EngineError(f"the engine answered with {type(event).__name__} out of turn; try again")

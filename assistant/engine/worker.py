@@ -1,0 +1,132 @@
+"""The engine process: reads requests on stdin, writes events on stdout, one JSON object a line.
+
+It ends by itself when stdin closes, that is when the app is gone, even in the middle of a reply. Its stderr
+is a log for native messages; no text of a conversation is ever written there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from assistant.channel import Decoder, ProtocolError, encode
+from assistant.engine.abort import AbortFlag
+from assistant.engine.protocol import Event, Failed, Generate, Load, Request, Steer, Steered, Stop
+from assistant.engine.session import Session
+from assistant.errors import AssistantError, EngineError, ModelError
+from assistant.models.header import read_header
+from steering.control_vector import ControlVector, ControlVectorError
+
+Inbox = queue.SimpleQueue[Request | ProtocolError]
+
+
+class Worker:
+    """Carries out requests one after the other."""
+
+    def __init__(self, emit: Callable[[Event], None], abort: AbortFlag) -> None:
+        self._emit, self._abort = emit, abort
+        self._session: Session | None = None
+
+    def handle(self, request: Request | ProtocolError) -> None:
+        """Answer one request with its events; what the user can act on becomes `Failed`."""
+        try:
+            match request:
+                case Load():
+                    self._load(request)
+                case Steer():
+                    self._steer(request)
+                case Generate():
+                    self._loaded().generate(request, self._emit)
+                case ProtocolError():
+                    raise request
+        except AssistantError as error:
+            self._emit(Failed(str(error)))
+
+    def _load(self, request: Load) -> None:
+        if self._session:
+            self._session.close()
+            self._session = None
+        read_header(Path(request.model_path))
+        self._session = Session(request, self._abort)
+        self._emit(self._session.loaded)
+
+    def _steer(self, request: Steer) -> None:
+        session = self._loaded()
+        if request.vector_path is None or request.strength == 0:
+            session.steer({}, 0.0)
+            self._emit(Steered(None, 0.0))
+            return
+        path = Path(request.vector_path)
+        try:
+            vector = ControlVector.read_gguf(path)
+        except ControlVectorError as error:
+            raise EngineError(f"{error}; rebuild the profile") from error
+        _check_fits(vector, session, path)
+        session.steer(vector.directions, request.strength)
+        self._emit(Steered(request.vector_path, request.strength))
+
+    def _loaded(self) -> Session:
+        if self._session is None:
+            raise EngineError("no model is loaded; choose one in the settings")
+        return self._session
+
+
+def _check_fits(vector: ControlVector, session: Session, path: Path) -> None:
+    width, blocks = session.model.width, session.model.blocks
+    wrong = [block for block, row in vector.directions.items() if block >= blocks or row.shape != (width,)]
+    if wrong:
+        raise ModelError(
+            f"{path}: the control vector is made for another model (it steers block {wrong[0]} at width "
+            f"{vector.directions[wrong[0]].size}; this model has blocks 0 to {blocks - 1} of width {width}); "
+            "rebuild the profile for this model"
+        )
+
+
+def read_requests(stream: BinaryIO, inbox: Inbox, abort: AbortFlag) -> None:
+    """Put requests into the inbox; `Stop` acts at once. At the end of the stream the process ends.
+
+    The app sends a request only after the one before was answered, so a `Stop` always means the last request,
+    also where it has not begun yet, and one that comes late is forgotten with the next request.
+    """
+    decoder: Decoder[Request] = Decoder((Load, Steer, Generate, Stop))
+    for line in stream:
+        try:
+            request: Request | ProtocolError = decoder.decode(line)
+        except ProtocolError as error:
+            request = error
+        if isinstance(request, Stop):
+            abort.set()
+        else:
+            abort.clear()
+            inbox.put(request)
+    os._exit(0)  # nobody is left to talk to, and the main thread may be deep in native code
+
+
+def main() -> None:
+    """Serve until stdin closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    events = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what native code prints on "stdout" must not land between events
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
+    abort, inbox = AbortFlag(), Inbox()
+    reader = threading.Thread(target=read_requests, args=(sys.stdin.buffer, inbox, abort), daemon=True)
+    reader.start()
+
+    def emit(event: Event) -> None:
+        events.write(encode(event))
+        events.flush()
+
+    worker = Worker(emit, abort)
+    while True:
+        worker.handle(inbox.get())
+
+
+if __name__ == "__main__":
+    main()
