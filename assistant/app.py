@@ -3,40 +3,58 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 from assistant.chat import Chat
-from assistant.paths import Paths
+from assistant.engine.process import Engine
+from assistant.models.active import ActiveModel
+from assistant.paths import Paths, resolve_paths
 from assistant.preferences import Preferences
 from assistant.profiles import Profiles
 from assistant.rebuild.runner import Rebuild
-from assistant.settings import Settings
+from assistant.reporting import storage_errors_reported
+from assistant.settings import Settings, load_settings, save_setting
+from storage.store import Store
 
 
 class Assistant:
     """One home: its history, its model, its profile. Opening it loads no model."""
 
-    paths: Paths
-    settings: Settings
-    chat: Chat
-    preferences: Preferences
-    profiles: Profiles
-    rebuild: Rebuild
+    def __init__(self, paths: Paths, settings: Settings, store: Store, model: str | None) -> None:
+        self.paths = paths
+        self.settings = settings
+        self.store = store
+        self.model = ActiveModel(lambda: model or self.settings.model.path, paths)
+        self.preferences = Preferences(store)
+        self.profiles = Profiles(store, paths, self.preferences)
+        self.chat = Chat(store, Engine(paths.engine_log), self.profiles, self.model, lambda: self.settings)
+        self.rebuild = Rebuild(store, paths, self.preferences, self.profiles, self.model, lambda: self.settings)
 
     @classmethod
-    def open(cls, home: Path | None = None, model: str | None = None) -> Assistant:
+    def open(cls, home: Path | None = None, model: str | None = None) -> Self:
         """Open a home folder (platformdirs decides without one); `model` overrides the settings' model.
+
+        Replies that were streaming in a process that is gone are marked as stopped.
 
         Raises: AssistantError: the home cannot be written, the settings or the database cannot be read.
         """
-        raise NotImplementedError
+        paths = resolve_paths(home)
+        paths.create()
+        settings = load_settings(paths.settings)
+        with storage_errors_reported():
+            store = Store(paths.database)
+            store.messages.recover()
+        return cls(paths, settings, store, model)
 
     def change_setting(self, section: str, key: str, value: str | float | bool) -> None:
         """Validate and save one setting; the next message obeys it.
 
         Raises: SettingsError: the value is not allowed; nothing is changed.
         """
-        raise NotImplementedError
+        self.settings = save_setting(self.paths.settings, section, key, value)
 
     async def close(self) -> None:
         """End child processes and close the database."""
-        raise NotImplementedError
+        self.rebuild.cancel()
+        await self.chat.close()
+        self.store.close()

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 
-from assistant.records import Conversation, Finished, Loaded, Message, Piece, Prefill
+from assistant.engine.process import Engine
+from assistant.engine.protocol import Generate, Load, Sampling, Turn
+from assistant.errors import AssistantError, ModelError
+from assistant.models.active import ActiveModel
+from assistant.profiles import Profiles
+from assistant.records import Conversation, Loaded, Message, MessageState, Origin, Piece, Prefill
+from assistant.reply import ReplyFinished, stream_reply
+from assistant.reporting import reports_storage_errors
+from assistant.settings import Settings
+from assistant.steering import UNSTEERED, Plan, SteeringStatus, plan_steering
+from storage.store import Store
 
-
-@dataclass(frozen=True, slots=True)
-class SteeringStatus:
-    """Whether replies are steered now.
-
-    Attributes:
-        on: the next reply is steered (by vector, description or both).
-        version: the profile version in use; None where there is none.
-        strength: the strength in force, 1 = calibrated.
-        note: why it is off, or what to know, in a few words ("no profile yet", "made for another model"); else "".
-    """
-
-    on: bool
-    version: int | None
-    strength: float
-    note: str
+TITLE_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,86 +36,212 @@ class ReplyStarted:
     steering: SteeringStatus
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyFinished:
-    """The reply as stored, with the engine's figures."""
-
-    message: Message
-    stats: Finished
-
-
 ChatEvent = UserMessage | ReplyStarted | Prefill | Piece | ReplyFinished
 
 
+@dataclass(frozen=True, slots=True)
+class ReplyOptions:
+    """What one reply does differently from the settings (None: as in the settings); strength 0 is unsteered."""
+
+    strength: float | None = None
+    system: str | None = None
+    sampling: Sampling | None = None
+
+
+AS_SET = ReplyOptions()
+
+
+@reports_storage_errors
 class Chat:
     """Conversations of one home, answered by one engine."""
 
+    def __init__(
+        self, store: Store, engine: Engine, profiles: Profiles, model: ActiveModel, settings: Callable[[], Settings]
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._profiles = profiles
+        self._model = model
+        self._settings = settings
+        self._loaded: Loaded | None = None
+        self._in_force = UNSTEERED
+
     def conversations(self) -> list[Conversation]:
         """All conversations, last used first."""
-        raise NotImplementedError
+        return self._store.conversations.list()
 
     def new_conversation(self) -> Conversation:
         """An empty conversation (titled after its first message)."""
-        raise NotImplementedError
+        return self._store.conversations.create()
 
     def rename(self, conversation_id: int, title: str) -> None:
         """Give a conversation a title."""
-        raise NotImplementedError
+        self._store.conversations.rename(conversation_id, title.strip())
 
     def delete(self, conversation_id: int) -> None:
         """Delete a conversation with all its messages; what was learned from it is marked stale."""
-        raise NotImplementedError
+        self._store.conversations.delete(conversation_id)
 
     def messages(self, conversation_id: int) -> list[Message]:
         """The shown branch, oldest first."""
-        raise NotImplementedError
+        leaf = self._store.conversations.get(conversation_id).active_leaf_id
+        return [] if leaf is None else self._store.messages.branch(leaf)
 
     async def start(self) -> Loaded:
         """Start the engine and load the model, if that is not done yet.
 
         Raises: AssistantError: no model, a broken model, a crash while loading.
         """
-        raise NotImplementedError
+        wanted = Load(
+            str(self._model.path()), self._settings().model.context_tokens, self._settings().model.threads or None
+        )
+        if self._loaded is None or self._engine.loaded != wanted:
+            self._loaded = await self._engine.load(wanted)
+            self._in_force = UNSTEERED
+        return self._loaded
 
-    def send(self, conversation_id: int, text: str) -> AsyncIterator[ChatEvent]:
+    async def send(self, conversation_id: int, text: str, options: ReplyOptions = AS_SET) -> AsyncGenerator[ChatEvent]:
         """Store the person's message at the end of the shown branch and stream the reply.
 
-        Raises: EngineError: the engine died or refused; what came is kept in storage, state `failed`.
+        Raises: AssistantError: the engine died or refused; what came is kept in storage, state `failed`.
         """
-        raise NotImplementedError
+        leaf = self._store.conversations.get(conversation_id).active_leaf_id
+        async with aclosing(self._say(conversation_id, leaf, text, options)) as events:
+            async for event in events:
+                yield event
 
-    def regenerate(self, message_id: int) -> AsyncIterator[ChatEvent]:
-        """Stream another reply beside this one; it becomes the shown branch, the old one is kept."""
-        raise NotImplementedError
-
-    def continue_reply(self, message_id: int) -> AsyncIterator[ChatEvent]:
-        """Go on with a stopped or cut reply, in the same message."""
-        raise NotImplementedError
-
-    def edit_own(self, message_id: int, text: str) -> AsyncIterator[ChatEvent]:
+    async def edit_own(self, message_id: int, text: str) -> AsyncGenerator[ChatEvent]:
         """A new branch from an edited message of the person's, with its reply."""
-        raise NotImplementedError
+        message = self._store.messages.get(message_id)
+        async with aclosing(self._say(message.conversation_id, message.parent_id, text, AS_SET)) as events:
+            async for event in events:
+                yield event
+
+    async def regenerate(self, message_id: int) -> AsyncGenerator[ChatEvent]:
+        """Stream another reply beside this one; it becomes the shown branch, the old one is kept."""
+        message = self._store.messages.get(message_id)
+        if message.role != "assistant" or message.parent_id is None:
+            raise AssistantError("only a reply can be regenerated")
+        async with aclosing(self._answer(message.conversation_id, message.parent_id, AS_SET)) as events:
+            async for event in events:
+                yield event
+
+    async def continue_reply(self, message_id: int) -> AsyncGenerator[ChatEvent]:
+        """Go on with a stopped or cut reply, in the same message."""
+        message = self._store.messages.get(message_id)
+        if message.role != "assistant":
+            raise AssistantError("only a reply can be continued")
+        plan = await self._steered(AS_SET)
+        branch = self._store.messages.branch(message_id)
+        self._store.messages.resume(message_id)
+        yield ReplyStarted(message, plan.status)
+        request = Generate(self._turns(branch, plan, AS_SET), self._sampling(AS_SET), continue_last=True)
+        async with aclosing(stream_reply(self._store, self._engine, message, request)) as events:
+            async for event in events:
+                yield event
 
     def edit_reply(self, message_id: int, text: str) -> Message:
         """Store the person's version of a reply beside the original; it becomes the shown branch."""
-        raise NotImplementedError
+        original = self._store.messages.get(message_id)
+        if original.role != "assistant":
+            raise AssistantError("only a reply can be edited in place; an own message branches")
+        return self._store.messages.add(
+            original.conversation_id,
+            original.parent_id,
+            "assistant",
+            text,
+            state=MessageState.COMPLETE,
+            origin=Origin.EDITED,
+            # An edit of an edit still corrects what the model said.
+            edited_from=original.edited_from or original.id,
+            model=original.model,
+        )
 
     async def stop(self) -> None:
         """Stop the reply that is streaming; what came is kept."""
-        raise NotImplementedError
+        await self._engine.stop()
 
     def rate(self, message_id: int, rating: int) -> Message:
         """Rate a reply: 1 up, -1 down, 0 takes the rating back."""
-        raise NotImplementedError
+        self._store.feedback.rate(message_id, rating)
+        return self._store.messages.get(message_id)
 
     def switch_branch(self, message_id: int, step: int) -> None:
         """Show the sibling `step` places after (or before) this message, down to its newest leaf."""
-        raise NotImplementedError
+        siblings = self._store.messages.siblings(message_id)
+        place = next(i for i, sibling in enumerate(siblings) if sibling.id == message_id) + step
+        if 0 <= place < len(siblings):
+            leaf = self._store.messages.newest_leaf(siblings[place].id)
+            self._store.conversations.set_active_leaf(leaf.conversation_id, leaf.id)
 
     def steering(self) -> SteeringStatus:
         """Whether the next reply is steered."""
-        raise NotImplementedError
+        if self._loaded and not self._loaded.steerable:
+            return SteeringStatus(False, None, 0.0, f"{self._loaded.architecture} models ignore control vectors")
+        try:
+            return plan_steering(self._profiles, self._model.fingerprint()).status
+        except ModelError:
+            return SteeringStatus(False, None, 0.0, "no model")
 
     async def close(self) -> None:
         """End the engine process."""
-        raise NotImplementedError
+        await self._engine.close()
+
+    async def _say(
+        self, conversation_id: int, parent_id: int | None, text: str, options: ReplyOptions
+    ) -> AsyncGenerator[ChatEvent]:
+        said = self._store.messages.add(
+            conversation_id, parent_id, "user", text, state=MessageState.COMPLETE, origin=Origin.TYPED
+        )
+        if not self._store.conversations.get(conversation_id).title:
+            self._store.conversations.rename(conversation_id, _title(text))
+        yield UserMessage(said)
+        async with aclosing(self._answer(conversation_id, said.id, options)) as events:
+            async for event in events:
+                yield event
+
+    async def _answer(self, conversation_id: int, parent_id: int, options: ReplyOptions) -> AsyncGenerator[ChatEvent]:
+        plan = await self._steered(options)
+        turns = self._turns(self._store.messages.branch(parent_id), plan, options)
+        reply = self._store.messages.add(
+            conversation_id,
+            parent_id,
+            "assistant",
+            "",
+            state=MessageState.STREAMING,
+            origin=Origin.GENERATED,
+            model=self._model.path().name,
+            profile_version=plan.status.version if plan.status.on else None,
+            strength=plan.status.strength if plan.status.on else None,
+        )
+        yield ReplyStarted(reply, plan.status)
+        request = Generate(turns, self._sampling(options))
+        async with aclosing(stream_reply(self._store, self._engine, reply, request)) as events:
+            async for event in events:
+                yield event
+
+    async def _steered(self, options: ReplyOptions) -> Plan:
+        """Load the model if need be and put the control vector of the moment in force."""
+        loaded = await self.start()
+        plan = plan_steering(self._profiles, self._model.fingerprint(), strength=options.strength)
+        if plan.status.on and not loaded.steerable:
+            plan = replace(plan, steer=UNSTEERED, status=self.steering())
+        if plan.steer != self._in_force:
+            await self._engine.steer(plan.steer)
+            self._in_force = plan.steer
+        return plan
+
+    def _turns(self, branch: Sequence[Message], plan: Plan, options: ReplyOptions) -> tuple[Turn, ...]:
+        asked = self._settings().model.system_prompt if options.system is None else options.system
+        system = "\n\n".join(part for part in (asked.strip(), plan.description) if part)
+        first = (Turn("system", system),) if system else ()
+        # An empty reply (stopped before its first token) says nothing and confuses small models.
+        return (*first, *(Turn(m.role, m.text) for m in branch if m.text))
+
+    def _sampling(self, options: ReplyOptions) -> Sampling:
+        return options.sampling or self._settings().sampling.as_sampling()
+
+
+def _title(text: str) -> str:
+    first_line = text.strip().split("\n", 1)[0].strip()
+    return first_line if len(first_line) <= TITLE_LENGTH else first_line[: TITLE_LENGTH - 1] + "…"

@@ -23,7 +23,7 @@ class RebuildError(AssistantError):
     """A rebuild could not start or finish."""
 
 
-class RebuildCancelled(RebuildError):
+class RebuildCancelled(RebuildError):  # noqa: N818  # an order that was obeyed, not an error
     """The person cancelled the rebuild; what was scored is kept."""
 
 

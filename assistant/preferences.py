@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from assistant.errors import AssistantError, ImportFileError
 from assistant.records import PreferenceItem, Writing
+from steering.items import Source
+from storage.errors import InvalidImportError
+from storage.importers import read_texts
+from storage.records import ImportCounts, Message, Origin, message_item_id, writing_item_id
+from storage.store import Store
+
+MIN_WORDS = 3
+ADDED_BY_HAND = "added by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,34 +30,124 @@ class LearnableItem:
         """Whether a rebuild would learn from it."""
         return not self.excluded and not self.reason
 
+    @property
+    def why_left_out(self) -> str:
+        """Why a rebuild would not learn from it; empty if it would."""
+        return "excluded by you" if self.excluded else self.reason
+
 
 class Preferences:
     """Items and vetoes of one home."""
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
     def items(self) -> list[LearnableItem]:
-        """Everything that could be learned from, oldest first."""
-        raise NotImplementedError
+        """Everything that could be learned from, oldest first; `order` is the place in this list."""
+        dated = [*self._writings(), *self._own_messages(), *self._replies()]
+        ordered = [item for _, _, item in sorted(dated, key=lambda entry: entry[:2])]
+        excluded = self._store.feedback.excluded_items()
+        seen: set[str] = set()
+        found = []
+        for order, item in enumerate(ordered):
+            reason = _unusable(item, seen)
+            seen.add(item.content_hash)
+            found.append(LearnableItem(replace(item, order=float(order)), item.id in excluded, reason))
+        return found
+
+    def get(self, item_id: str) -> LearnableItem:
+        """One item.
+
+        Raises: AssistantError: there is no such item.
+        """
+        for learnable in self.items():
+            if learnable.item.id == item_id:
+                return learnable
+        raise AssistantError(f"there is no item {item_id!r}; `assistant profile explain` without an item lists them")
 
     def exclude(self, item_id: str) -> None:
         """Never learn from this item."""
-        raise NotImplementedError
+        self._store.feedback.exclude_item(self.get(item_id).item.id)
 
     def include(self, item_id: str) -> None:
         """Learn from this item again."""
-        raise NotImplementedError
+        self._store.feedback.include_item(item_id)
 
     def veto_phrase(self, phrase: str) -> None:
         """Never take this phrase for a preference; survives rebuilds."""
-        raise NotImplementedError
+        self._store.feedback.veto_phrase(phrase)
 
     def allow_phrase(self, phrase: str) -> None:
         """Take a veto back."""
-        raise NotImplementedError
+        self._store.feedback.allow_phrase(phrase)
 
     def vetoed_phrases(self) -> list[str]:
         """The phrases under veto, in alphabetical order."""
-        raise NotImplementedError
+        return self._store.feedback.vetoed_phrases()
 
     def add_text(self, text: str, prompt: str = "") -> Writing:
-        """Add a text of the person's own by hand."""
-        raise NotImplementedError
+        """Add a text of the person's own by hand.
+
+        Raises: AssistantError: there is nothing in it.
+        """
+        if not text.strip():
+            raise AssistantError("there is no text to add")
+        return self._store.writing.add(prompt.strip(), text, ADDED_BY_HAND)[0]
+
+    def import_file(self, path: Path) -> ImportCounts:
+        """Add the texts of a file, or of a folder of text files; all of them or, if anything is wrong, none.
+
+        Raises: ImportFileError: the file cannot be read as what it claims to be; names the line.
+        """
+        try:
+            return self._store.writing.add_many(read_texts(path), str(path.name))
+        except InvalidImportError as error:
+            raise ImportFileError(str(error)) from error
+
+    def _writings(self) -> list[tuple[float, int, PreferenceItem]]:
+        return [
+            (w.created_at.timestamp(), w.id, PreferenceItem(writing_item_id(w.id), w.prompt, w.text, Source.WRITING, 0))
+            for w in self._store.writing.list()
+        ]
+
+    def _own_messages(self) -> list[tuple[float, int, PreferenceItem]]:
+        return [
+            _dated(
+                message,
+                PreferenceItem(
+                    message_item_id(message.id), before.text if before else "", message.text, Source.OWN_MESSAGE, 0
+                ),
+            )
+            for message, before in self._store.messages.typed()
+        ]
+
+    def _replies(self) -> list[tuple[float, int, PreferenceItem]]:
+        """Replies the person rewrote or rated up, each with the reply it was preferred to."""
+        found = []
+        for reply in self._store.messages.replies():
+            edited = reply.origin is Origin.EDITED
+            if reply.parent_id is None or reply.rating < 0 or not (edited or reply.rating > 0):
+                continue
+            asked = self._store.messages.get(reply.parent_id).text
+            source = Source.EDITED if edited else Source.CHOSEN
+            item = PreferenceItem(message_item_id(reply.id), asked, reply.text, source, 0, self._rejected(reply))
+            found.append(_dated(reply, item))
+        return found
+
+    def _rejected(self, chosen: Message) -> str | None:
+        """The original of an edited reply, else the newest sibling that was not rated up."""
+        if chosen.edited_from is not None:
+            return self._store.messages.get(chosen.edited_from).text or None
+        others = [m for m in self._store.messages.siblings(chosen.id) if m.id != chosen.id and m.rating <= 0]
+        others.sort(key=lambda m: (m.rating, -m.id))
+        return others[0].text or None if others else None
+
+
+def _dated(message: Message, item: PreferenceItem) -> tuple[float, int, PreferenceItem]:
+    return message.created_at.timestamp(), message.id, item
+
+
+def _unusable(item: PreferenceItem, seen: set[str]) -> str:
+    if len(item.text.split()) < MIN_WORDS:
+        return f"too short (under {MIN_WORDS} words)"
+    return "the same as another item" if item.content_hash in seen else ""

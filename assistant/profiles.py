@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
+from assistant.errors import AssistantError, RebuildError
+from assistant.paths import Paths
+from assistant.preferences import Preferences
 from assistant.records import Outcome, Phrase, Span, SteeringState
+from storage.errors import NotFoundError
+from storage.private_files import create_private_file
+from storage.records import EffectRecord, ProfileRecord
+from storage.store import Store
+
+MAX_STRENGTH = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,11 @@ class Profile:
     has_vector: bool
     stale: bool
     in_use: bool
+
+    @property
+    def describes(self) -> bool:
+        """Whether the description is put into prompts: it earned its place, or it is the person's own words."""
+        return self.description_edited or self.outcome.form in ("description", "both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,41 +56,177 @@ class Explanation:
 class Profiles:
     """Profile versions of one home."""
 
+    def __init__(self, store: Store, paths: Paths, preferences: Preferences) -> None:
+        self._store = store
+        self._paths = paths
+        self._preferences = preferences
+
     def current(self) -> Profile | None:
         """The version in use."""
-        raise NotImplementedError
+        version = self.state().version
+        return None if version is None else self.get(version)
+
+    def get(self, version: int) -> Profile:
+        """One version.
+
+        Raises: AssistantError: there is no such version.
+        """
+        try:
+            record = self._store.profiles.get(version)
+        except NotFoundError as error:
+            raise AssistantError(
+                f"there is no profile version {version}; `assistant profile list` shows them"
+            ) from error
+        return _profile(record, self.state())
 
     def all(self) -> list[Profile]:
         """All versions, newest first."""
-        raise NotImplementedError
+        state = self.state()
+        return [_profile(record, state) for record in self._store.profiles.list()]
 
     def state(self) -> SteeringState:
         """Version in use, on or off, strength."""
-        raise NotImplementedError
+        return self._store.profiles.state()
 
     def use(self, version: int) -> Profile:
-        """Put a version to use from the next message on (roll back or forward) and switch steering on."""
-        raise NotImplementedError
+        """Put a version to use from the next message on (roll back or forward) and switch steering on.
+
+        Raises: AssistantError: there is no such version, or it found nothing that steers.
+        """
+        profile = self.get(version)
+        if not (profile.has_vector or profile.describes):
+            raise AssistantError(f"version {version} has nothing to steer with: {profile.outcome.reason}")
+        self._store.profiles.set_state(version=version, enabled=True, strength=1.0)
+        return self.get(version)
 
     def set_enabled(self, enabled: bool) -> None:
-        """Switch steering on or off without losing the version or the strength."""
-        raise NotImplementedError
+        """Switch steering on or off without losing the version or the strength.
+
+        Raises: AssistantError: there is no profile to switch on.
+        """
+        if enabled:
+            self._require_current()
+        self._store.profiles.set_state(enabled=enabled)
 
     def set_strength(self, strength: float) -> None:
-        """Set the strength, 0 to 2 (1 = calibrated)."""
-        raise NotImplementedError
+        """Set the strength, 0 to 2 (1 = calibrated).
+
+        Raises: AssistantError: out of range, or no profile yet.
+        """
+        self._require_current()
+        if not 0 <= strength <= MAX_STRENGTH:
+            raise AssistantError(
+                f"strength {strength:g} is out of range; choose 0 to {MAX_STRENGTH:g} (1 = calibrated)"
+            )
+        self._store.profiles.set_state(strength=strength)
 
     def set_description(self, text: str) -> Profile:
-        """Replace the description of the version in use by the person's own words."""
-        raise NotImplementedError
+        """Replace the description of the version in use by the person's own words.
+
+        Raises: AssistantError: no profile yet.
+        """
+        version = self._require_current().version
+        self._store.profiles.set_description(version, text.strip())
+        return self.get(version)
 
     def explain(self, item_id: str) -> Explanation:
         """Effects of one item under the version in use.
 
         Raises: AssistantError: no such item, or no profile yet.
         """
-        raise NotImplementedError
+        learnable = self._preferences.get(item_id)
+        profile = self._shown()
+        record = self._store.effects.latest_for_item(item_id)
+        return Explanation(
+            item_id=item_id,
+            context=learnable.item.context,
+            text=learnable.item.text,
+            spans=_spans(record) if record else (),
+            phrases=tuple(p for p in profile.outcome.phrases if item_id in p.item_ids),
+            left_out="" if record else _why_unscored(learnable.why_left_out),
+        )
 
     def export(self, path: Path) -> None:
-        """Write the vector of the version in use as a llama.cpp control vector (GGUF), dose and strength applied."""
-        raise NotImplementedError
+        """Write the vector of the version in use as a llama.cpp control vector (GGUF), dose and strength applied.
+
+        Raises: AssistantError: no vector, strength 0, or the file cannot be written; an existing file is kept then.
+        """
+        from steering.control_vector import ControlVector
+
+        profile = self._require_current()
+        source = self.vector_path(profile)
+        strength = self.state().strength
+        if source is None or strength == 0:
+            raise AssistantError("there is no vector to export: the profile in use has none, or its strength is 0")
+        vector = ControlVector.read_gguf(source)
+        try:
+            (vector * strength).with_metadata(strength=f"{strength:g}").write_gguf(path)
+        except OSError as error:
+            raise AssistantError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+    def vector_path(self, profile: Profile) -> Path | None:
+        """The version's vector as a GGUF file for the engine, written out of the database where it is not there."""
+        vector = self._store.profiles.get(profile.version).vector
+        if vector is None:
+            return None
+        path = self._paths.profiles / f"version-{profile.version}.gguf"
+        try:
+            if not path.exists() or path.read_bytes() != vector:
+                draft = path.with_suffix(".new")
+                create_private_file(draft)
+                draft.write_bytes(vector)
+                draft.replace(path)
+        except OSError as error:
+            raise AssistantError(f"{path}: cannot be written ({error.strerror or error})") from error
+        return path
+
+    def _shown(self) -> Profile:
+        """The version in use, else the newest one."""
+        profile = self.current()
+        if profile is None and (latest := self._store.profiles.latest()):
+            profile = _profile(latest, self.state())
+        if profile is None:
+            raise AssistantError("there is no profile yet; run `assistant rebuild` or press Rebuild in the settings")
+        return profile
+
+    def _require_current(self) -> Profile:
+        profile = self.current()
+        if profile is None:
+            raise AssistantError(
+                "no profile is in use; run `assistant rebuild`, or choose one with `assistant profile use`"
+            )
+        return profile
+
+
+@cache
+def _outcomes() -> TypeAdapter[Outcome]:
+    return TypeAdapter(Outcome)
+
+
+def _profile(record: ProfileRecord, state: SteeringState) -> Profile:
+    try:
+        outcome = _outcomes().validate_python(record.outcome)
+    except ValidationError as error:
+        raise RebuildError(
+            f"profile version {record.version} was kept by another program version; rebuild it"
+        ) from error
+    return Profile(
+        version=record.version,
+        created_at=record.created_at,
+        model_fingerprint=record.model_fingerprint,
+        description=record.description,
+        description_edited=record.description_edited,
+        outcome=outcome,
+        has_vector=record.vector is not None,
+        stale=record.stale,
+        in_use=record.version == state.version,
+    )
+
+
+def _spans(record: EffectRecord) -> tuple[Span, ...]:
+    effects = (a - b for a, b in zip(record.logp_with, record.logp_without, strict=True))
+    return tuple(Span(*span) for span in zip(record.starts, record.ends, effects, strict=True))
+
+
+def _why_unscored(reason: str) -> str:
+    return reason or "not scored yet: it is new since the last rebuild"

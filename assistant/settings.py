@@ -9,6 +9,7 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tomlkit.exceptions import TOMLKitError
 
+from assistant.engine.protocol import Sampling
 from assistant.errors import SettingsError
 
 
@@ -19,12 +20,8 @@ class _Section(BaseModel):
 class ModelSettings(_Section):
     """Which model answers."""
 
-    path: str = Field(
-        default="", title="Model", description="Path of a GGUF file; empty takes the bundled model."
-    )
-    context_tokens: int = Field(
-        default=4096, ge=256, le=1_048_576, title="Context", description="Window in tokens."
-    )
+    path: str = Field(default="", title="Model", description="Path of a GGUF file; empty takes the bundled model.")
+    context_tokens: int = Field(default=4096, ge=256, le=1_048_576, title="Context", description="Window in tokens.")
     threads: int = Field(
         default=0,
         ge=0,
@@ -46,13 +43,15 @@ class SamplingSettings(_Section):
     top_k: int = Field(default=40, ge=0, le=1000, title="Top k", description="0 switches it off.")
     top_p: float = Field(default=0.95, gt=0, le=1, title="Top p", description="1 switches it off.")
     min_p: float = Field(default=0.05, ge=0, le=1, title="Min p", description="0 switches it off.")
-    repeat_penalty: float = Field(
-        default=1.05, ge=0.5, le=3, title="Repeat penalty", description="1 switches it off."
-    )
+    repeat_penalty: float = Field(default=1.05, ge=0.5, le=3, title="Repeat penalty", description="1 switches it off.")
     dry_multiplier: float = Field(
         default=0.8, ge=0, le=5, title="DRY", description="Penalty on repeated sequences; 0 switches it off."
     )
     max_tokens: int = Field(default=1024, ge=1, le=1_048_576, title="Longest reply", description="In tokens.")
+
+    def as_sampling(self) -> Sampling:
+        """As the engine takes it, with a new seed for every reply."""
+        return Sampling(**self.model_dump())
 
 
 class PreferenceSettings(_Section):
@@ -105,7 +104,7 @@ def save_setting(path: Path, section: str, key: str, value: str | float | bool) 
         document = tomlkit.parse(text)
         if section not in document:
             document[section] = tomlkit.table()
-        document[section][key] = value  # type: ignore[index]  # a table, checked by the validation below
+        document[section][key] = value
         settings = _validated(document.unwrap(), path)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = path.with_suffix(".new")

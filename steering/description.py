@@ -83,11 +83,6 @@ def written_description(chat: ChatModel, items: Sequence[PreferenceItem], phrase
     return " ".join(dict.fromkeys(complete[:3]))
 
 
-def description_system(description: str) -> str:
-    """The description as it stands in a system prompt; empty for none."""
-    return f"You write for one person and in their own way. {description}" if description.strip() else ""
-
-
 def _manner(habits: Habits) -> list[str]:
     said = []
     if habits.lower_case_share >= 0.5:

@@ -99,7 +99,8 @@ class Network:
         hidden = _added(batch.hidden, added.get(batch.block))
         for block, arguments in zip(range(batch.block + 1, len(self.blocks)), batch.arguments, strict=True):
             hidden = _added(_hidden(self.blocks[block](hidden, **arguments)), added.get(block))
-        return self.norm(hidden.flatten(0, 1)[batch.rows])
+        final: Tensor = self.norm(hidden.flatten(0, 1)[batch.rows])
+        return final
 
     def rows_by_text(self, prepared: Sequence[PreparedBatch], directions: Directions | None = None) -> list[Tensor]:
         """The same by text, in the order in which they were prepared: [text tokens, width] each."""
@@ -118,7 +119,7 @@ class Network:
     def token_logprobs(self, batch: PreparedBatch, directions: Directions | None = None, *, chunk: int = 512) -> Tensor:
         """Log-probability of every scored token in nats, float32 [rows]; differentiable in the directions."""
         rows = self.rows(batch, directions)
-        parts = zip(rows.split(chunk), batch.targets.split(chunk), strict=True)
+        parts = zip(torch.split(rows, chunk), torch.split(batch.targets, chunk), strict=True)
         return torch.cat([-nn.functional.cross_entropy(self.logits(r), t, reduction="none") for r, t in parts])
 
     @contextlib.contextmanager

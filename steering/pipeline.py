@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from steering.backbones.base import Example
 from steering.chat_model import ChatModel
 from steering.control_vector import ControlVector
-from steering.description import description_system, template_description, written_description
+from steering.description import template_description, written_description
 from steering.effects import EffectKey, TokenEffects
 from steering.estimator import Estimator
 from steering.finish import CHECKED_REPLIES, Finisher, Measured, Shipped, as_control_vector
@@ -26,6 +26,7 @@ from steering.parity import check_same_network
 from steering.phrases import rank_phrases
 from steering.profile import Harm, Outcome, Phrase
 from steering.progress import OnProgress, StageClock
+from steering.prompts import description_system
 from steering.selection import preference_tokens
 from steering.split import Split, split_items
 from steering.tuning import Choice, candidate_count, choose_settings, description_gains

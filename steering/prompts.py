@@ -9,23 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+PLAIN_TEMPLATE = """{{ bos_token }}{% for message in messages %}
+{% if message.role == 'system' %}{{ message.content }}
+
+{% elif message.role == 'user' %}User: {{ message.content }}
+
+{% else %}Assistant: {{ message.content }}
+
+{% endif %}
+{% endfor %}
+{% if add_generation_prompt %}Assistant:{% endif %}"""
+"""Chat template (Jinja) of models that have none."""
+
 UNPROMPTED_REQUEST = "Write a text."
 """Stands in for the request where a text answers nobody."""
 
 
 def render_prompt(tokenizer: Any, request: str, system: str = "") -> tuple[int, ...]:
-    """Token ids up to where the reply begins.
-
-    A model without a chat template gets the request, a blank line and nothing else (a system text before it).
-    """
-    request = request or UNPROMPTED_REQUEST
-    if not tokenizer.chat_template:
-        plain = "".join(f"{part}\n\n" for part in (system, request) if part)
-        return tuple(tokenizer(plain)["input_ids"])
-    turns = [{"role": "user", "content": request}]
+    """Token ids up to where the reply begins; a model without a chat template gets PLAIN_TEMPLATE."""
+    turns = [{"role": "user", "content": request or UNPROMPTED_REQUEST}]
     if system:
         turns.insert(0, {"role": "system", "content": system})
-    rendered = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    rendered = tokenizer.apply_chat_template(
+        turns, chat_template=tokenizer.chat_template or PLAIN_TEMPLATE, tokenize=False, add_generation_prompt=True
+    )
     return tuple(tokenizer(rendered, add_special_tokens=False)["input_ids"])
 
 
@@ -57,3 +64,8 @@ def history_text(pairs: Iterable[tuple[str, str]]) -> str:
 def history_system(history: str) -> str:
     """The system prompt of both sides of an effect; without history the slot says "none"."""
     return f"Earlier texts by the same person:\n\n{history or '(none)'}\n\nWrite the next one as this person would."
+
+
+def description_system(description: str) -> str:
+    """The description as it stands in a system prompt; empty for none."""
+    return f"You write for one person and in their own way. {description}" if description.strip() else ""

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from steering.chat_model import ChatModel
 from steering.control_vector import ControlVector
 
+Floats = npt.NDArray[np.float64]
 REPLY_TOKENS = 64
 MAX_CHANGE = 0.10
 """Largest rise of repetition and change of length, relative to unsteered replies."""
@@ -73,6 +75,7 @@ def repetition(reply: str) -> float:
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
-def _relative(base: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _relative(base: Floats, other: Floats) -> Floats:
     floor = np.maximum(base, np.array([_REPETITION_FLOOR, 1.0]))
-    return (other - base) / floor
+    relative: Floats = (other - base) / floor
+    return relative

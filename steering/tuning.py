@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
 from steering.calibration import Candidate, best, candidate_blocks, choose
-from steering.description import description_system
 from steering.estimator import Estimator
 from steering.harm import MAX_KL, NeutralKl, reply_text
 from steering.heldout import HeldOut
@@ -16,6 +15,7 @@ from steering.items import PreferenceItem
 from steering.material import scored_text
 from steering.network import Directions, ScoredText
 from steering.profile import Form
+from steering.prompts import description_system
 
 DESCRIPTION_MUST_GAIN = 0.01
 """Nats/token that a description must add on the tuning items before it takes up room in every prompt."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from assistant.engine.child import Child
+from assistant.child import Child
 from assistant.engine.protocol import (
     Event,
     Failed,
@@ -24,6 +24,8 @@ from assistant.engine.protocol import (
 from assistant.errors import EngineError
 
 STOP_SECONDS = 10.0
+MODULE = "assistant.engine.worker"
+EVENTS: tuple[type[Event], ...] = (Loaded, Steered, Prefill, Piece, Finished, Failed)
 
 ReplyEvent = Prefill | Piece | Finished
 
@@ -38,7 +40,7 @@ class Engine:
     def __init__(self, log_path: Path) -> None:
         self._log_path = log_path
         self._lock = asyncio.Lock()
-        self._child: Child | None = None
+        self._child: Child[Event] | None = None
         self._generating = False
         self._closed = False
         self._load: Load | None = None
@@ -48,6 +50,11 @@ class Engine:
     def pid(self) -> int | None:
         """Process id of the engine, None where it does not run."""
         return self._child.pid if self._child and self._child.alive else None
+
+    @property
+    def loaded(self) -> Load | None:
+        """The model that answers, or will once the process is up again; None where none was loaded."""
+        return self._load
 
     async def start(self) -> None:
         """Start the process, so that it is ready sooner; every other call does it too.
@@ -115,14 +122,14 @@ class Engine:
         if self._child:
             await self._child.close()
 
-    async def _started(self) -> Child:
+    async def _started(self) -> Child[Event]:
         if self._closed:
             raise EngineError("the engine was closed")
         if self._child is None or not self._child.alive:
-            self._child = await Child.spawn(self._log_path)
+            self._child = await Child.spawn(MODULE, EVENTS, "the engine", self._log_path)
         return self._child
 
-    async def _ready(self) -> Child:
+    async def _ready(self) -> Child[Event]:
         """A running child with the last model and vector in force."""
         fresh = self.pid is None
         child = await self._started()
@@ -132,7 +139,7 @@ class Engine:
                     await self._ask(child, request)
         return child
 
-    async def _ask(self, child: Child, request: Request) -> Event:
+    async def _ask(self, child: Child[Event], request: Request) -> Event:
         answered = False
         try:
             await child.send(request)
@@ -145,7 +152,7 @@ class Engine:
             raise EngineError(event.message)
         return event
 
-    async def _receive(self, child: Child) -> Event:
+    async def _receive(self, child: Child[Event]) -> Event:
         try:
             return await child.receive()
         except EngineError:
@@ -153,7 +160,7 @@ class Engine:
                 raise EngineError("the engine was closed") from None
             raise
 
-    async def _quieten(self, child: Child) -> None:
+    async def _quieten(self, child: Child[Event]) -> None:
         """Stop a reply that nobody reads any more and swallow the rest of it."""
         over = False
         try:

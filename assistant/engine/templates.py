@@ -25,17 +25,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from assistant.engine.protocol import Turn
 from assistant.errors import EngineError
+from steering.prompts import PLAIN_TEMPLATE
 
-PLAIN_TEMPLATE = """{{ bos_token }}{% for message in messages %}
-{% if message.role == 'system' %}{{ message.content }}
-
-{% elif message.role == 'user' %}User: {{ message.content }}
-
-{% else %}Assistant: {{ message.content }}
-
-{% endif %}
-{% endfor %}
-{% if add_generation_prompt %}Assistant:{% endif %}"""
 PLAIN_STOPS = ("\nUser:", "\nAssistant:")
 
 _RENDER_ERRORS = (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)

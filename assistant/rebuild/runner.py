@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import base64
+import hashlib
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import asdict, dataclass
 
-from assistant.profiles import Profile
+from assistant.child import Child
+from assistant.errors import EngineError, RebuildCancelled, RebuildError
+from assistant.models.active import ActiveModel
+from assistant.models.header import read_header
+from assistant.paths import Paths
+from assistant.preferences import LearnableItem, Preferences
+from assistant.profiles import Profile, Profiles
+from assistant.rebuild.eta import Progress, TimeLeft
+from assistant.rebuild.neutral_cache import NeutralCache
+from assistant.rebuild.protocol import Built, Effect, RebuildFailed, RebuildMessage, Scored, StageProgress, Start
+from assistant.records import LeftOut, PreferenceItem
+from assistant.reporting import reports_storage_errors
+from assistant.settings import Settings
+from steering.errors import TooFewItemsError
+from steering.split import split_items
+from storage.records import EffectKey, EffectRecord
+from storage.store import Store
 
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a rebuild is: stage `stage_number` of `stages` (1-based), `done` of `total` units in it.
-
-    `seconds_left` is an estimate for the whole rebuild; None while there is nothing to estimate from.
-    """
-
-    stage: str
-    stage_number: int
-    stages: int
-    done: int
-    total: int
-    seconds: float
-    seconds_left: float | None
-    note: str = ""
+MODULE = "assistant.rebuild.worker"
+EVENTS: tuple[type[RebuildMessage], ...] = (StageProgress, Scored, Built, RebuildFailed)
+PIPELINE_VERSION = 1
+"""Goes up whenever the same items would give another profile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """The new version, or the present one where nothing had changed since (`unchanged`)."""
+    """The new version, or the newest one where nothing had changed since it was made (`unchanged`)."""
 
     profile: Profile
     unchanged: bool
@@ -35,24 +42,179 @@ class Rebuilt:
 
 RebuildEvent = Progress | Rebuilt
 
+__all__ = ["Progress", "Rebuild", "RebuildEvent", "Rebuilt"]
 
+
+@reports_storage_errors
 class Rebuild:
     """At most one rebuild at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        paths: Paths,
+        preferences: Preferences,
+        profiles: Profiles,
+        model: ActiveModel,
+        settings: Callable[[], Settings],
+    ) -> None:
+        self._store = store
+        self._paths = paths
+        self._preferences = preferences
+        self._profiles = profiles
+        self._model = model
+        self._settings = settings
+        self._child: Child[RebuildMessage] | None = None
+        self._running = False
+        self._cancelled = False
 
     @property
     def running(self) -> bool:
         """Whether a rebuild is under way."""
-        raise NotImplementedError
+        return self._running
 
-    def run(self, *, force: bool = False) -> AsyncIterator[RebuildEvent]:
+    async def run(self, *, force: bool = False) -> AsyncGenerator[RebuildEvent]:
         """Rebuild the profile from the items that are used; `force` also where nothing has changed.
 
         Closing the iterator or calling `cancel` ends the child at once; effects scored so far are kept.
 
         Raises: RebuildError: too few items, no model, out of memory, a crash; nothing that was there is changed.
         """
-        raise NotImplementedError
+        if self._running:
+            raise RebuildError("a rebuild is running already")
+        self._running, self._cancelled = True, False
+        try:
+            learnable = self._preferences.items()
+            start = self._request(learnable)
+            inputs_hash = _inputs_hash(start)
+            latest = self._store.profiles.latest()
+            if latest and latest.inputs_hash == inputs_hash and not latest.stale and not force:
+                yield Rebuilt(self._profiles.get(latest.version), unchanged=True)
+                return
+            timing = TimeLeft(latest.outcome.get("seconds", {}) if latest else {})
+            self._child = await self._spawn()
+            await self._child.send(start)
+            while not isinstance(message := await self._receive(), Built):
+                if isinstance(message, Scored):
+                    self._store.effects.put_many([_record(effect) for effect in message.effects])
+                if isinstance(message, StageProgress):
+                    yield timing.progress(message)
+            yield Rebuilt(self._keep(message, learnable, start, inputs_hash), unchanged=False)
+        finally:
+            self._running = False
+            if self._child:
+                self._child.kill()
+                await self._child.close()
+                self._child = None
 
     def cancel(self) -> None:
         """End the rebuild that is running; `run` then raises RebuildCancelled."""
-        raise NotImplementedError
+        self._cancelled = True
+        if self._child:
+            self._child.kill()
+
+    async def _spawn(self) -> Child[RebuildMessage]:
+        try:
+            return await Child.spawn(MODULE, EVENTS, "the rebuild", self._paths.rebuild_log)
+        except EngineError as error:
+            raise RebuildError(str(error)) from error
+
+    async def _receive(self) -> RebuildMessage:
+        assert self._child is not None, "spawned before"
+        try:
+            message = await self._child.receive()
+        except EngineError as error:
+            if self._cancelled:
+                raise RebuildCancelled("the rebuild was cancelled; what was scored is kept") from error
+            raise RebuildError(f"{error}; what was scored is kept") from error
+        if isinstance(message, RebuildFailed):
+            raise RebuildError(message.message)
+        return message
+
+    def _request(self, learnable: Sequence[LearnableItem]) -> Start:
+        """What the child works on; checked before anything heavy is started."""
+        settings = self._settings()
+        used = [found.item for found in learnable if found.used]
+        if not settings.preferences.learn_from_own_messages:
+            used = [item for item in used if item.source != "own-message"]
+        _check_enough(used)
+        path = self._model.path()
+        read_header(path)
+        sampling = settings.sampling.as_sampling()
+        fingerprint = self._model.fingerprint()
+        current = self._profiles.current()
+        return Start(
+            items=tuple(used),
+            cached=tuple(_effect(r) for item in used if (r := self._store.effects.latest_for_item(item.id))),
+            vetoed_phrases=tuple(self._preferences.vetoed_phrases()),
+            description=current.description if current and current.description_edited else None,
+            neutral_replies=NeutralCache(self._paths, fingerprint, sampling).read(),
+            model_path=str(path),
+            fingerprint=fingerprint,
+            estimator_cache=str(self._paths.estimators),
+            sampling=sampling,
+            threads=settings.model.threads or None,
+        )
+
+    def _keep(self, built: Built, learnable: Sequence[LearnableItem], start: Start, inputs_hash: str) -> Profile:
+        """Store the outcome as a new version; it goes into use where it is recommended or nothing else is on."""
+        NeutralCache(self._paths, start.fingerprint, start.sampling).write(built.neutral_replies)
+        used = {item.id for item in start.items}
+        left_out = [LeftOut(f.item.id, f.why_left_out) for f in learnable if f.item.id not in used]
+        outcome = asdict(built.outcome) | {"left_out": [asdict(one) for one in left_out]}
+        record = self._store.profiles.add(
+            model_fingerprint=start.fingerprint,
+            inputs_hash=inputs_hash,
+            outcome=outcome,
+            description=built.outcome.description,
+            vector=base64.b64decode(built.vector) or None,
+            item_hashes={item.id: item.content_hash for item in start.items},
+        )
+        if start.description is not None:
+            self._store.profiles.set_description(record.version, start.description)
+        before = self._profiles.state()
+        if built.outcome.recommended:
+            self._store.profiles.set_state(version=record.version, enabled=True, strength=1.0)
+        elif before.version is None or not before.enabled:
+            self._store.profiles.set_state(version=record.version, enabled=False, strength=1.0)
+        return self._profiles.get(record.version)
+
+
+def _check_enough(items: Sequence[PreferenceItem]) -> None:
+    try:
+        split_items(items)
+    except TooFewItemsError as error:
+        raise RebuildError(str(error)) from error
+
+
+def _inputs_hash(start: Start) -> str:
+    """Hash of all that decides the outcome: items, vetoes, description, model, sampling, program."""
+    material = {
+        "pipeline": PIPELINE_VERSION,
+        "items": [(item.id, item.content_hash, item.source) for item in start.items],
+        "vetoed": start.vetoed_phrases,
+        "description": start.description,
+        "model": start.fingerprint,
+        "sampling": asdict(start.sampling),
+    }
+    return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
+
+
+def _record(effect: Effect) -> EffectRecord:
+    key = EffectKey(effect.item_hash, effect.context_hash, effect.estimator, effect.method)
+    return EffectRecord(key, effect.item_id, effect.starts, effect.ends, effect.logp_with, effect.logp_without)
+
+
+def _effect(record: EffectRecord) -> Effect:
+    key = record.key
+    return Effect(
+        record.item_id,
+        key.item_hash,
+        key.context_hash,
+        key.estimator,
+        key.method,
+        record.starts,
+        record.ends,
+        record.logp_with,
+        record.logp_without,
+    )

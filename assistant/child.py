@@ -1,4 +1,4 @@
-"""The engine's process as the app sees it: start it, talk to it, say how it died."""
+"""A child process as the app sees it: start it, talk to it in lines of JSON, say how it died."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import assistant
 from assistant.channel import Decoder, ProtocolError, encode
-from assistant.engine.protocol import Event, Failed, Finished, Loaded, Piece, Prefill, Request, Steered
 from assistant.errors import EngineError
 
-MODULE = "assistant.engine.worker"
+EventT = TypeVar("EventT")
+
 LONGEST_LINE = 16 * 2**20
 LONGEST_LOG = 2**20
 LONGEST_LAST_WORDS = 200
@@ -27,16 +28,18 @@ QUIET = {
 }
 
 
-class Child:
-    """One engine process. Its native messages go to the log file, readable by the user only."""
+class Child(Generic[EventT]):
+    """One process of ours. Its native messages go to the log file, readable by the user only."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log_path: Path, log_start: int) -> None:
-        self._process, self._log_path, self._log_start = process, log_path, log_start
-        self._decoder: Decoder[Event] = Decoder((Loaded, Steered, Prefill, Piece, Finished, Failed))
+    def __init__(
+        self, process: asyncio.subprocess.Process, decoder: Decoder[EventT], name: str, log_path: Path, log_start: int
+    ) -> None:
+        self._process, self._decoder, self._name = process, decoder, name
+        self._log_path, self._log_start = log_path, log_start
 
     @classmethod
-    async def spawn(cls, log_path: Path) -> Child:
-        """Start the process; it imports llama.cpp while the app goes on.
+    async def spawn(cls, module: str, events: Iterable[type[EventT]], name: str, log_path: Path) -> Child[EventT]:
+        """Start `python -m module`, which answers in `events`; `name` ("the engine") is what messages call it.
 
         Raises: EngineError: the log cannot be written or the process cannot be started.
         """
@@ -44,7 +47,7 @@ class Child:
             with _open_log(log_path) as log:
                 start = log.tell()
                 process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-P", "-m", MODULE),
+                    *(sys.executable, "-P", "-m", module),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=log,
@@ -53,8 +56,8 @@ class Child:
                     start_new_session=True,  # ctrl+c in the terminal is for the app alone
                 )
         except OSError as error:
-            raise EngineError(f"the engine cannot be started ({error}); see {log_path.parent}") from error
-        return cls(process, log_path, start)
+            raise EngineError(f"{name} cannot be started ({error}); see {log_path.parent}") from error
+        return cls(process, Decoder(events), name, log_path, start)
 
     @property
     def alive(self) -> bool:
@@ -66,7 +69,7 @@ class Child:
         """The process id."""
         return self._process.pid
 
-    async def send(self, request: Request) -> None:
+    async def send(self, request: Any) -> None:
         """Write a request.
 
         Raises: EngineError: the process has died.
@@ -78,7 +81,7 @@ class Child:
         except (BrokenPipeError, ConnectionResetError):
             raise await self.death() from None
 
-    async def receive(self) -> Event:
+    async def receive(self) -> EventT:
         """The next event.
 
         Raises: EngineError: the process has died, or wrote what is no event (it is then ended).
@@ -91,7 +94,7 @@ class Child:
             return self._decoder.decode(line)
         except ProtocolError as error:
             self.kill()
-            raise EngineError(f"the engine wrote what is no event ({error}); try again, it restarts") from error
+            raise EngineError(f"{self._name} wrote what is no event ({error}); try again, it restarts") from error
 
     def kill(self) -> None:
         """End the process at once."""
@@ -119,7 +122,7 @@ class Child:
             code = await self._process.wait()
         words = self._last_words() if code != -signal.SIGKILL else ""
         said = f'; its last words: "{words}"' if words else ""
-        return EngineError(f"the engine {_describe(code)}{said}; try again, it restarts by itself")
+        return EngineError(f"{self._name} {_describe(code)}{said}; try again, it restarts by itself")
 
     def _last_words(self) -> str:
         try:

@@ -1,0 +1,95 @@
+"""The command line: `assistant` alone opens the screens, `assistant COMMAND` does one thing.
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from assistant.commands.chat import chat
+from assistant.commands.context import Globals
+from assistant.commands.history import history, import_texts
+from assistant.commands.machine import doctor, models, paths
+from assistant.commands.profile import profile
+from assistant.commands.rebuild import rebuild
+from assistant.errors import AssistantError
+
+FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+DISTRIBUTION = "private-assistant"
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="ASSISTANT_HOME",
+    help="Keep settings, data and cache under this folder.",
+)
+@click.option("--model", help="GGUF file, or the name of one in the models folder.")
+@click.option("--version", "show_version", is_flag=True, help="Print the version.")
+@click.pass_context
+def assistant(context: click.Context, home: Path | None, model: str | None, show_version: bool) -> None:
+    """A private assistant that learns what you like, shows why, and steers a local model with it.
+
+    Without a command it opens the chat.
+    """
+    context.obj = Globals(home, model)
+    if show_version:
+        click.echo(_version())
+    elif context.invoked_subcommand is None:
+        context.exit(_open_screens(context.obj))
+
+
+for command in (chat, import_texts, history, rebuild, profile, models, doctor, paths):
+    assistant.add_command(command)
+
+
+def main() -> None:
+    """Entry point: run a command and end the process with its exit code."""
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    try:
+        code = assistant.main(standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Abort:
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except AssistantError as error:
+        click.echo(f"error: {error}", err=True)
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read our output has enough; Python must not complain when it flushes the rest.
+        sys.stdout = open("/dev/null", "w")  # noqa: PTH123, SIM115
+        return FAILED
+
+
+def _open_screens(chosen: Globals) -> int:
+    from assistant.app import Assistant
+    from tui.app import run
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("the chat needs a terminal; `assistant chat PROMPT` works in a pipe")
+    return run(Assistant.open(chosen.home, chosen.model))
+
+
+def _version() -> str:
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+if __name__ == "__main__":
+    main()

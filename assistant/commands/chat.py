@@ -1,0 +1,106 @@
+"""`assistant chat`: one question, one streamed reply."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import click
+
+from assistant.commands.context import Globals, opened, pass_globals, print_json, run
+
+if TYPE_CHECKING:
+    from assistant.app import Assistant
+    from assistant.chat import ReplyOptions
+
+
+@click.command()
+@click.argument("prompt", required=False)
+@click.option("--no-steer", is_flag=True, help="Reply without the profile, as the model is.")
+@click.option("--strength", type=click.FloatRange(0, 2), help="Steering strength; 1 is calibrated, 0 is --no-steer.")
+@click.option("--system", help="System prompt in place of the one in the settings.")
+@click.option("--model", help="GGUF file, or the name of one in the models folder.")
+@click.option("--max-tokens", type=click.IntRange(1), help="Longest reply in tokens.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="The same seed and settings give the same reply.")
+@click.option("--temperature", type=click.FloatRange(0, 5), help="0 always takes the likeliest token.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of streaming text.")
+@pass_globals
+def chat(
+    chosen: Globals,
+    prompt: str | None,
+    no_steer: bool,
+    strength: float | None,
+    system: str | None,
+    model: str | None,
+    max_tokens: int | None,
+    seed: int | None,
+    temperature: float | None,
+    as_json: bool,
+) -> None:
+    """Ask once and stream the reply to stdout; what is piped in is added to PROMPT.
+
+    The question and the reply are kept in the history like any other.
+    """
+    if no_steer and strength:
+        raise click.UsageError("--no-steer and --strength contradict each other")
+    asked = _question(prompt)
+    given = {"max_tokens": max_tokens, "seed": seed, "temperature": temperature}
+    changes = {name: value for name, value in given.items() if value is not None}
+    run(_chat(chosen, asked, model, 0.0 if no_steer else strength, system, changes, as_json))
+
+
+def _question(prompt: str | None) -> str:
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else _read_pipe()
+    asked = "\n\n".join(part for part in (prompt, piped) if part and part.strip())
+    if not asked:
+        raise click.UsageError("nothing is asked: give a PROMPT or pipe one in")
+    return asked
+
+
+def _read_pipe() -> str:
+    from assistant.errors import AssistantError
+
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise AssistantError(
+            f"standard input is not UTF-8 ({error.reason} at byte {error.start}); convert it first"
+        ) from error
+
+
+async def _chat(
+    chosen: Globals,
+    asked: str,
+    model: str | None,
+    strength: float | None,
+    system: str | None,
+    changes: dict[str, float | int],
+    as_json: bool,
+) -> None:
+    from dataclasses import replace
+
+    from assistant.chat import ReplyOptions
+
+    async with opened(chosen, model) as assistant:
+        sampling = replace(assistant.settings.sampling.as_sampling(), **changes)  # type: ignore[arg-type]
+        await _answer(assistant, asked, ReplyOptions(strength, system, sampling), as_json)
+
+
+async def _answer(assistant: Assistant, asked: str, options: ReplyOptions, as_json: bool) -> None:
+    from assistant.records import Piece
+    from assistant.reply import ReplyFinished
+    from assistant.visible import sanitise
+
+    await assistant.chat.start()
+    conversation = assistant.chat.new_conversation()
+    shown = sanitise if sys.stdout.isatty() else str
+    async with aclosing(assistant.chat.send(conversation.id, asked, options)) as events:
+        async for event in events:
+            match event:
+                case Piece() if not as_json:
+                    click.echo(shown(event.text), nl=False)
+                case ReplyFinished() if as_json:
+                    print_json({"conversation": conversation.id, "message": event.message, "stats": event.stats})
+                case ReplyFinished():
+                    click.echo()

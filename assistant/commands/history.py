@@ -1,0 +1,79 @@
+"""`assistant import` and `assistant history`: bring texts in, look at what was said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from assistant.commands.context import Globals, opened, pass_globals, print_json, run
+
+
+@click.command(name="import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@pass_globals
+def import_texts(chosen: Globals, files: tuple[Path, ...]) -> None:
+    """Import texts of your own, to be learned from.
+
+    FILE is JSON Lines of {"prompt", "text"}, a plain text or Markdown file, or a folder of those. Importing a file
+    twice adds nothing. If anything in a file is wrong, nothing of it is imported.
+    """
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            for file in files:
+                counts = assistant.preferences.import_file(file)
+                known = f" ({counts.known} known already)" if counts.known else ""
+                click.echo(f"{file}: {counts.added} texts imported{known}")
+
+    run(work())
+
+
+@click.group()
+def history() -> None:
+    """Look at your conversations."""
+
+
+@history.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_globals
+def list_conversations(chosen: Globals, as_json: bool) -> None:
+    """List conversations, last used first."""
+    from assistant.visible import one_line
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            conversations = assistant.chat.conversations()
+            if as_json:
+                print_json(conversations)
+                return
+            for conversation in conversations:
+                when = conversation.updated_at.astimezone().strftime("%Y-%m-%d %H:%M")
+                click.echo(f"{conversation.id:>6}  {when}  {one_line(conversation.title or 'New chat', 80)}")
+            if not conversations:
+                click.echo("No conversations yet; `assistant` starts one.", err=True)
+
+    run(work())
+
+
+@history.command()
+@click.argument("conversation", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_globals
+def show(chosen: Globals, conversation: int, as_json: bool) -> None:
+    """Print the shown branch of a conversation."""
+    from assistant.visible import sanitise
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            messages = assistant.chat.messages(conversation)
+            if as_json:
+                print_json(messages)
+                return
+            for message in messages:
+                rating = {1: ", rated up", -1: ", rated down"}.get(message.rating, "")
+                who = "You" if message.role == "user" else f"Reply{rating}"
+                click.echo(click.style(f"{who}:", bold=True))
+                click.echo(f"{sanitise(message.text)}\n")
+
+    run(work())

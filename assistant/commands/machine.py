@@ -1,0 +1,85 @@
+"""`assistant models`, `assistant doctor`, `assistant paths`: what is here and whether it works."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from assistant.commands.context import Globals, pass_globals, print_json, run
+
+if TYPE_CHECKING:
+    from assistant.models.local import ModelInfo
+
+
+@click.group()
+def models() -> None:
+    """Model files at hand."""
+
+
+@models.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_globals
+def list_models(chosen: Globals, as_json: bool) -> None:
+    """List the bundled model and the files of the models folder."""
+    from assistant.models.local import list_models as find_models
+    from assistant.paths import resolve_paths
+
+    paths = resolve_paths(chosen.home)
+    found = find_models(paths)
+    if as_json:
+        print_json(found)
+        return
+    for model in found:
+        click.echo(_model_line(model))
+    if not found:
+        click.echo(f"No models; put a GGUF file into {paths.models}.", err=True)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_globals
+def doctor(chosen: Globals, as_json: bool) -> None:
+    """Check home, history, model, engine, steering and what a rebuild needs; exit code 1 if anything fails."""
+    from assistant.doctor import examine
+    from assistant.errors import AssistantError
+
+    checks = run(examine(chosen.home, chosen.model))
+    if as_json:
+        print_json(checks)
+    else:
+        for check in checks:
+            click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<10} {check.detail}")
+    if not all(check.ok for check in checks):
+        raise AssistantError("something needs attention, see above")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_globals
+def paths(chosen: Globals, as_json: bool) -> None:
+    """Print where settings, history, models and cache lie."""
+    from assistant.paths import resolve_paths
+
+    found = resolve_paths(chosen.home)
+    named = {
+        "settings": found.settings,
+        "history": found.database,
+        "profiles": found.profiles,
+        "models": found.models,
+        "cache": found.cache,
+    }
+    if as_json:
+        print_json(named)
+        return
+    for name, path in named.items():
+        click.echo(f"{name:<9} {path}")
+
+
+def _model_line(model: ModelInfo) -> str:
+    name = f"{model.path.name}{' (bundled)' if model.bundled else ''}"
+    if model.header is None:
+        return f"{name}: {model.problem}"
+    h = model.header
+    size = model.path.stat().st_size / 1e6
+    return f"{name}: {h.name or h.architecture}, {h.quantization}, {size:.0f} MB, context {h.context_length}"

@@ -1,0 +1,197 @@
+"""`assistant profile`: see, use, switch off, explain and export what was learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from assistant.commands.context import Globals, opened, pass_globals, print_json, run
+
+if TYPE_CHECKING:
+    from assistant.app import Assistant
+    from assistant.profiles import Explanation, Profile
+    from assistant.records import Span
+
+STRONG = 0.5
+"""Nats from which a token is shown as preference-driven."""
+
+
+@click.group()
+def profile() -> None:
+    """What the assistant has learned, and whether it steers."""
+
+
+@profile.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_globals
+def show(chosen: Globals, as_json: bool) -> None:
+    """Show the version in use: description, phrases, gain, harm."""
+    from assistant.commands.rebuild import summary
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            shown, state = _in_use(assistant), assistant.profiles.state()
+            if as_json:
+                print_json({"profile": shown, "state": state})
+                return
+            click.echo(summary(shown))
+            status = assistant.chat.steering()
+            click.echo(f"  steering       {'on' if status.on else f'off ({status.note})'}, strength {state.strength:g}")
+
+    run(work())
+
+
+@profile.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_globals
+def list_versions(chosen: Globals, as_json: bool) -> None:
+    """List all versions, newest first."""
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            versions = assistant.profiles.all()
+            if as_json:
+                print_json(versions)
+                return
+            for version in versions:
+                click.echo(_line(version))
+            if not versions:
+                click.echo("No profile yet; `assistant rebuild` makes one.", err=True)
+
+    run(work())
+
+
+@profile.command()
+@click.argument("version", type=int)
+@pass_globals
+def use(chosen: Globals, version: int) -> None:
+    """Put a version to use (roll back or forward) and switch steering on."""
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            click.echo(_line(assistant.profiles.use(version)))
+
+    run(work())
+
+
+@profile.command()
+@pass_globals
+def off(chosen: Globals) -> None:
+    """Switch steering off; version and strength are kept (`assistant profile use` switches it on again)."""
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            assistant.profiles.set_enabled(False)
+            click.echo("Steering is off.")
+
+    run(work())
+
+
+@profile.command()
+@click.argument("strength", type=click.FloatRange(0, 2))
+@pass_globals
+def strength(chosen: Globals, strength: float) -> None:
+    """Set the steering strength, 0 to 2 (1 = calibrated)."""
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            assistant.profiles.set_strength(strength)
+            safe = _in_use(assistant).outcome.safe_strength
+            click.echo(f"Strength is {strength:g}.")
+            if strength > safe:
+                click.echo(f"Above {safe:g} replies leave the harm budget; expect repetition.", err=True)
+
+    run(work())
+
+
+@profile.command()
+@click.argument("item", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_globals
+def explain(chosen: Globals, item: str | None, as_json: bool) -> None:
+    """Show why: the phrases and the items they come from, or one ITEM's text with its effects."""
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            if item is not None:
+                explanation = assistant.profiles.explain(item)
+                print_json(explanation) if as_json else _print_explanation(explanation)
+            elif as_json:
+                print_json({"phrases": _in_use(assistant).outcome.phrases, "items": assistant.preferences.items()})
+            else:
+                _print_overview(assistant)
+
+    run(work())
+
+
+@profile.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@pass_globals
+def export(chosen: Globals, file: Path) -> None:
+    """Write the vector in use to FILE.gguf, a llama.cpp control vector, with the strength applied."""
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            assistant.profiles.export(file)
+            click.echo(f"{file}: written; load it with `--control-vector {file}` in llama.cpp")
+
+    run(work())
+
+
+def _in_use(assistant: Assistant) -> Profile:
+    from assistant.errors import AssistantError
+
+    current = assistant.profiles.current()
+    if current is None:
+        raise AssistantError("no profile is in use; `assistant rebuild` makes one")
+    return current
+
+
+def _line(version: Profile) -> str:
+    o = version.outcome
+    marks = ("  in use" if version.in_use else "") + ("  stale" if version.stale else "")
+    when = version.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
+    return (
+        f"{version.version:>4}  {when}  {o.items} items  {o.form}  "
+        f"gain {o.gain_nats_per_token:+.3f}  KL {o.kl_neutral:.3f}{marks}"
+    )
+
+
+def _print_overview(assistant: Assistant) -> None:
+    from assistant.visible import one_line
+
+    click.echo(click.style("Phrases (effect in nats, items):", bold=True))
+    for phrase in _in_use(assistant).outcome.phrases:
+        click.echo(f"  {phrase.effect:+7.2f}  {one_line(phrase.text, 40):<40}  {', '.join(phrase.item_ids[:4])}")
+    click.echo(click.style("Items:", bold=True))
+    for learnable in assistant.preferences.items():
+        note = f"  [{learnable.why_left_out}]" if learnable.why_left_out else ""
+        click.echo(f"  {learnable.item.id:<12}  {learnable.item.source:<11}  {one_line(learnable.item.text, 60)}{note}")
+
+
+def _print_explanation(explanation: Explanation) -> None:
+    from assistant.visible import sanitise
+
+    if explanation.left_out:
+        click.echo(f"Not learned from: {explanation.left_out}.", err=True)
+    if explanation.context:
+        click.echo(click.style(sanitise(explanation.context), dim=True))
+    click.echo(_coloured(explanation.text, explanation.spans))
+    for phrase in explanation.phrases:
+        click.echo(f"  {phrase.effect:+7.2f}  {sanitise(phrase.text)}")
+    click.echo(f"[[…]]: at least {STRONG:g} nats likelier because it is you.", err=True)
+
+
+def _coloured(text: str, spans: tuple[Span, ...]) -> str:
+    """Preference-driven tokens in brackets, and in green on a terminal: told by more than colour."""
+    from assistant.visible import sanitise
+
+    shown, place = [], 0
+    for span in spans:
+        if span.effect >= STRONG and span.end > span.start:
+            shown.append(sanitise(text[place : span.start]))
+            shown.append(click.style(f"[[{sanitise(text[span.start : span.end])}]]", fg="green"))
+            place = span.end
+    return "".join([*shown, sanitise(text[place:])])

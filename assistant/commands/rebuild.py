@@ -1,0 +1,110 @@
+"""`assistant rebuild`: learn the profile anew."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from assistant.commands.context import Globals, opened, pass_globals, print_json, run
+
+if TYPE_CHECKING:
+    from assistant.app import Assistant
+    from assistant.profiles import Profile
+    from assistant.rebuild.runner import Progress, Rebuilt
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout.")
+@click.option("--force", is_flag=True, help="Rebuild also where nothing has changed since the last time.")
+@pass_globals
+def rebuild(chosen: Globals, as_json: bool, force: bool) -> None:
+    """Work out what you like from your history and compute the steering vector.
+
+    Progress goes to stderr. Ctrl+c cancels; what was scored is kept and not scored again.
+    """
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            rebuilt = await _rebuilt(assistant, force)
+            if as_json:
+                print_json(_as_json(assistant, rebuilt))
+            else:
+                click.echo(summary(rebuilt.profile, rebuilt.unchanged))
+
+    run(work())
+
+
+def summary(profile: Profile, unchanged: bool = False) -> str:
+    """The outcome in a few lines."""
+    o = profile.outcome
+    low, high = o.gain_interval
+    lines = [
+        f"Version {profile.version}" + (" (nothing has changed since it was made)" if unchanged else ""),
+        f"  learned from   {o.items} texts, {o.tokens_scored + o.tokens_cached} tokens, "
+        f"{o.preference_tokens} of them preference-driven",
+        f"  description    {profile.description or '(none)'}",
+        f"  phrases        {', '.join(phrase.text for phrase in o.phrases[:10]) or '(none)'}",
+        f"  form           {o.form}: {o.method}, block {', '.join(map(str, o.layers))}, dose {o.dose:.3f}",
+        f"  gain           {o.gain_nats_per_token:+.3f} nats/token on {o.held_back} texts held back "
+        f"(95 % interval {low:+.3f} to {high:+.3f}; random vector {o.gain_random:+.3f})",
+        f"  harm           KL {o.harm.kl:.3f} nats, neutral NLL {o.harm.nll_rise:+.3f}, "
+        f"accuracy {-o.harm.accuracy_drop:+.1f} points, repetition {o.harm.repetition_rise:+.0%}, "
+        f"length {o.harm.length_change:+.0%}",
+        f"  took           {sum(o.seconds.values()):.0f} s",
+    ]
+    lines.append(
+        "  Replies are steered from the next message on." if o.recommended else f"  Not switched on: {o.reason}."
+    )
+    return "\n".join(lines)
+
+
+async def _rebuilt(assistant: Assistant, force: bool) -> Rebuilt:
+    from assistant.errors import RebuildError
+    from assistant.rebuild.runner import Rebuilt
+
+    found: Rebuilt | None = None
+    async with aclosing(assistant.rebuild.run(force=force)) as events:
+        async for event in events:
+            if isinstance(event, Rebuilt):
+                found = event
+            else:
+                _show(event)
+    if sys.stderr.isatty():
+        click.echo(err=True)
+    if found is None:
+        raise RebuildError("the rebuild ended without an outcome; try again")
+    return found
+
+
+def _show(progress: Progress) -> None:
+    left = "" if progress.seconds_left is None else f", about {progress.seconds_left:.0f} s left"
+    line = (
+        f"[{progress.stage_number}/{progress.stages}] {progress.stage} {progress.done}/{progress.total}"
+        f" ({progress.seconds:.0f} s{left})"
+    )
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
+    elif progress.done in (0, progress.total):
+        click.echo(line, err=True)
+
+
+def _as_json(assistant: Assistant, rebuilt: Rebuilt) -> dict[str, Any]:
+    profile = rebuilt.profile
+    outcome = asdict(profile.outcome) | {"description": profile.description}
+    if rebuilt.unchanged:
+        outcome |= {
+            "seconds": dict.fromkeys(profile.outcome.seconds, 0.0),
+            "tokens_scored": 0,
+            "tokens_cached": profile.outcome.tokens_scored + profile.outcome.tokens_cached,
+        }
+    return outcome | {
+        "version": profile.version,
+        "unchanged": rebuilt.unchanged,
+        "in_use": profile.in_use,
+        "model_fingerprint": profile.model_fingerprint,
+        "vector_path": assistant.profiles.vector_path(profile),
+    }

@@ -1,0 +1,59 @@
+"""Where a rebuild is and how long it will still take, from what its stages took the last time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from assistant.rebuild.protocol import StageProgress
+from steering.progress import STAGES
+
+TYPICAL_SECONDS = {
+    "model": 16.0,
+    "effects": 16.0,
+    "replies": 20.0,
+    "description": 6.0,
+    "calibration": 50.0,
+    "vector": 22.0,
+    "check": 12.0,
+    "held-back": 18.0,
+}
+"""Seen on the bundled model with 16 texts; only the shares matter. Used for the first rebuild."""
+EARLY_SHARE = 0.05
+"""Below this share of the work an estimate would jump about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a rebuild is: stage `stage_number` of `stages` (1-based), `done` of `total` units in it.
+
+    `seconds_left` is an estimate for the whole rebuild; None while there is nothing to estimate from.
+    """
+
+    stage: str
+    stage_number: int
+    stages: int
+    done: int
+    total: int
+    seconds: float
+    seconds_left: float | None
+
+
+class TimeLeft:
+    """Turns the child's messages into progress with a time left."""
+
+    def __init__(self, last_seconds: Mapping[str, float]) -> None:
+        """`last_seconds` by stage, of the last rebuild; empty for the first one."""
+        self._expected = {stage: last_seconds.get(stage, TYPICAL_SECONDS[stage]) or 0.1 for stage in STAGES}
+        self._started = time.monotonic()
+
+    def progress(self, message: StageProgress) -> Progress:
+        """Where the rebuild is now."""
+        place = STAGES.index(message.stage)
+        whole = sum(self._expected.values())
+        before = sum(self._expected[stage] for stage in STAGES[:place])
+        done = before + self._expected[message.stage] * message.done / max(1, message.total)
+        seconds = time.monotonic() - self._started
+        left = seconds * (whole - done) / done if done / whole >= EARLY_SHARE else None
+        return Progress(message.stage, place + 1, len(STAGES), message.done, message.total, seconds, left)

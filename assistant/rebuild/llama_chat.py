@@ -1,0 +1,81 @@
+"""The chat model as a rebuild sees it: llama.cpp in the rebuild's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from assistant.engine.abort import AbortFlag
+from assistant.engine.protocol import Event, Generate, Load, Piece, Sampling, Turn
+from assistant.engine.session import Session
+from steering.control_vector import ControlVector
+from steering.prompts import UNPROMPTED_REQUEST
+
+CONTEXT_TOKENS = 2048
+
+
+class LlamaChat:
+    """Implements `steering.chat_model.ChatModel`."""
+
+    def __init__(self, model_path: Path, sampling: Sampling, threads: int | None) -> None:
+        """Load the model.
+
+        Raises: AssistantError: it cannot be loaded.
+        """
+        self._session = Session(Load(str(model_path), CONTEXT_TOKENS, threads), AbortFlag())
+        self._sampling = sampling
+
+    @property
+    def architecture(self) -> str:
+        """See `ChatModel.architecture`."""
+        return self._session.loaded.architecture
+
+    @property
+    def steerable(self) -> bool:
+        """Whether the logits move when a control vector is set."""
+        return self._session.loaded.steerable
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """See `ChatModel.shape`."""
+        loaded = self._session.loaded
+        return loaded.blocks, loaded.width, loaded.vocabulary
+
+    def reply(
+        self,
+        request: str,
+        *,
+        system: str = "",
+        vector: ControlVector | None = None,
+        max_tokens: int,
+        greedy: bool = False,
+        seed: int = 0,
+    ) -> str:
+        """See `ChatModel.reply`; a request too long for the window is cut to its end."""
+        self._steer(vector)
+        sampling = replace(self._sampling, max_tokens=max_tokens, seed=seed)
+        if greedy:
+            sampling = replace(sampling, temperature=0.0)
+        # A token is at least one character, so this always fits the window.
+        asked = (request or UNPROMPTED_REQUEST)[-(CONTEXT_TOKENS // 2) :]
+        turns = (Turn("system", system),) if system else ()
+        pieces: list[str] = []
+
+        def collect(event: Event) -> None:
+            if isinstance(event, Piece):
+                pieces.append(event.text)
+
+        self._session.generate(Generate((*turns, Turn("user", asked)), sampling), collect)
+        return "".join(pieces)
+
+    def logprobs(self, token_ids: Sequence[int], vector: ControlVector | None = None) -> npt.NDArray[np.float32]:
+        """See `ChatModel.logprobs`."""
+        self._steer(vector)
+        return self._session.context.next_token_logprobs(token_ids)
+
+    def _steer(self, vector: ControlVector | None) -> None:
+        self._session.steer(vector.directions if vector else {}, 1.0)

@@ -1,0 +1,124 @@
+"""The rebuild process: one request on stdin, progress and the outcome on stdout, one JSON object a line.
+
+It holds torch and transformers and ends with the rebuild. It ends at once when stdin closes: that is cancel, and also
+what happens when the app is gone. Its stderr is a log; no text of the history is ever written there.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.channel import Decoder, encode
+from assistant.errors import AssistantError, RebuildError
+from assistant.rebuild.protocol import Built, Effect, RebuildFailed, RebuildMessage, Scored, StageProgress, Start
+
+if TYPE_CHECKING:
+    from steering.control_vector import ControlVector
+    from steering.effects import EffectKey, TokenEffects
+
+Emit = Callable[[RebuildMessage], None]
+
+
+def main() -> None:
+    """Carry out the one request."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    events = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what native code prints on "stdout" must not land between events
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
+
+    def emit(message: RebuildMessage) -> None:
+        events.write(encode(message))
+        events.flush()
+
+    request = Decoder[Start]((Start,)).decode(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_the_app, daemon=True).start()
+    # Imported late: the line above must already be read when torch takes its seconds.
+    from steering.errors import SteeringError
+
+    try:
+        emit(_rebuild(request, emit))
+    except (AssistantError, SteeringError) as error:
+        emit(RebuildFailed(str(error)))
+    except MemoryError:
+        emit(RebuildFailed("out of memory; close other programs, or choose a smaller model"))
+
+
+def _end_with_the_app() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)  # the main thread may be deep in native code
+
+
+def _rebuild(request: Start, emit: Emit) -> Built:
+    from assistant.rebuild.llama_chat import LlamaChat
+    from steering.effects import EffectKey, TokenEffects
+    from steering.estimator import load_estimator
+    from steering.pipeline import Request, build_profile
+
+    emit(StageProgress("model", 0, 1))
+    chat = LlamaChat(Path(request.model_path), request.sampling, request.threads)
+    if not chat.steerable:
+        raise RebuildError(f"{chat.architecture} models ignore control vectors; choose a model of another architecture")
+
+    def on_effects(scored: dict[EffectKey, tuple[str, TokenEffects]]) -> None:
+        emit(Scored(tuple(_effect(key, item_id, found) for key, (item_id, found) in scored.items())))
+
+    built = build_profile(
+        Request(
+            items=request.items,
+            cached={
+                EffectKey(e.item_hash, e.context_hash, e.estimator, e.method): TokenEffects(
+                    e.starts, e.ends, e.logp_with, e.logp_without
+                )
+                for e in request.cached
+            },
+            vetoed_phrases=request.vetoed_phrases,
+            description=request.description,
+            neutral_replies=request.neutral_replies,
+        ),
+        load=lambda: load_estimator(Path(request.model_path), Path(request.estimator_cache), request.fingerprint),
+        chat=chat,
+        on_progress=lambda stage, done, total: emit(StageProgress(stage, done, total)),
+        on_effects=on_effects,
+    )
+    vector = b""
+    if built.vector is not None:
+        notes = {"method": built.outcome.method, "dose": f"{built.outcome.dose:.6f}"}
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        stamped = built.vector.with_metadata(**notes, model_fingerprint=request.fingerprint, created=created)
+        vector = _gguf_bytes(stamped)
+    return Built(built.outcome, base64.b64encode(vector).decode(), built.neutral_replies)
+
+
+def _gguf_bytes(vector: ControlVector) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vector.gguf"
+        vector.write_gguf(path)
+        return path.read_bytes()
+
+
+def _effect(key: EffectKey, item_id: str, found: TokenEffects) -> Effect:
+    return Effect(
+        item_id,
+        key.item_hash,
+        key.context_hash,
+        key.estimator,
+        key.method,
+        found.starts,
+        found.ends,
+        found.logp_with,
+        found.logp_without,
+    )
+
+
+if __name__ == "__main__":
+    main()
