@@ -1,0 +1,351 @@
+"""A scripted assistant in memory, with the public interface of the real one; replies and rebuilds wait to be let on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from assistant.chat import ChatEvent, ReplyStarted, UserMessage
+from assistant.errors import AssistantError, EngineError, RebuildCancelled, RebuildError, SettingsError
+from assistant.paths import Paths
+from assistant.preferences import LearnableItem
+from assistant.profiles import Explanation, Profile
+from assistant.rebuild.runner import Progress, RebuildEvent, Rebuilt
+from assistant.records import (
+    Conversation,
+    Finished,
+    Loaded,
+    Message,
+    MessageState,
+    Origin,
+    Piece,
+    PreferenceItem,
+    Prefill,
+    Source,
+    SteeringState,
+    Writing,
+)
+from assistant.reply import ReplyFinished
+from assistant.settings import Settings
+from assistant.steering import SteeringStatus
+
+START = datetime(2026, 3, 14, 9, 26)
+
+
+class ScriptedChat:
+    """Replies come from `script`; a reply stops before piece `hold_at` until `go` is set."""
+
+    def __init__(self, profiles: ScriptedProfiles) -> None:
+        self.profiles = profiles
+        self.script = ["The ", "**answer** ", "is `42`."]
+        self.hold_at: int | None = None
+        self.fail_at: int | None = None
+        self.load_error: str = ""
+        self.prefill: tuple[int, int] | None = None
+        self.go = asyncio.Event()
+        self.load_gate = asyncio.Event()
+        self.load_gate.set()
+        self.stopped = False
+        self.closed = False
+        self._conversations: dict[int, Conversation] = {}
+        self._messages: dict[int, Message] = {}
+        self._shown: dict[tuple[int, int | None], int] = {}
+
+    def conversations(self) -> list[Conversation]:
+        return sorted(self._conversations.values(), key=lambda one: (one.updated_at, one.id), reverse=True)
+
+    def new_conversation(self) -> Conversation:
+        number = len(self._conversations) + 1
+        self._conversations[number] = Conversation(number, "", START, START + timedelta(hours=number), None)
+        return self._conversations[number]
+
+    def rename(self, conversation_id: int, title: str) -> None:
+        self._conversations[conversation_id] = replace(self._conversations[conversation_id], title=title)
+
+    def delete(self, conversation_id: int) -> None:
+        del self._conversations[conversation_id]
+
+    def messages(self, conversation_id: int) -> list[Message]:
+        branch: list[Message] = []
+        parent: int | None = None
+        while (key := (conversation_id, parent)) in self._shown:
+            parent = self._shown[key]
+            branch.append(self._with_siblings(parent))
+        return branch
+
+    def add(self, conversation_id: int, role: str, text: str, parent_id: int | None, **fields: object) -> Message:
+        number = len(self._messages) + 1
+        plain = Message(number, conversation_id, parent_id, role, text, MessageState.COMPLETE, Origin.TYPED, START)  # type: ignore[arg-type]
+        self._messages[number] = replace(plain, **fields)  # type: ignore[arg-type]
+        self._shown[(conversation_id, parent_id)] = number
+        return self._with_siblings(number)
+
+    def say(self, conversation_id: int, *texts: str) -> None:
+        """Put a finished exchange into the history: the person and the model in turn."""
+        for text in texts:
+            shown = self.messages(conversation_id)
+            reply = len(shown) % 2 == 1
+            stats = {"reply_tokens": 42, "seconds": 2.0, "reason": "end"} if reply else None
+            origin = Origin.GENERATED if reply else Origin.TYPED
+            parent = shown[-1].id if shown else None
+            self.add(conversation_id, "assistant" if reply else "user", text, parent, origin=origin, stats=stats)
+
+    async def start(self) -> Loaded:
+        await self.load_gate.wait()
+        if self.load_error:
+            raise EngineError(self.load_error)
+        return Loaded("model.gguf", "SmolLM2 135M Instruct", "llama", 30, 576, 49152, 4096, True, 0.4)
+
+    async def send(self, conversation_id: int, text: str) -> AsyncIterator[ChatEvent]:
+        shown = self.messages(conversation_id)
+        if not shown and not self._conversations[conversation_id].title:
+            self.rename(conversation_id, text[:40])
+        user = self.add(conversation_id, "user", text, shown[-1].id if shown else None)
+        yield UserMessage(user)
+        async for event in self._reply(user):
+            yield event
+
+    async def regenerate(self, message_id: int) -> AsyncIterator[ChatEvent]:
+        parent = self._messages[self._messages[message_id].parent_id or 0]
+        async for event in self._reply(parent):
+            yield event
+
+    async def continue_reply(self, message_id: int) -> AsyncIterator[ChatEvent]:
+        async for event in self._stream(self._messages[message_id]):
+            yield event
+
+    async def edit_own(self, message_id: int, text: str) -> AsyncIterator[ChatEvent]:
+        old = self._messages[message_id]
+        user = self.add(old.conversation_id, "user", text, old.parent_id)
+        yield UserMessage(user)
+        async for event in self._reply(user):
+            yield event
+
+    def edit_reply(self, message_id: int, text: str) -> Message:
+        old = self._messages[message_id]
+        return self.add(
+            old.conversation_id,
+            "assistant",
+            text,
+            old.parent_id,
+            origin=Origin.EDITED,
+            edited_from=message_id,
+        )
+
+    async def stop(self) -> None:
+        self.stopped = True
+        self.go.set()
+
+    def rate(self, message_id: int, rating: int) -> Message:
+        return self._change(message_id, rating=rating)
+
+    def switch_branch(self, message_id: int, step: int) -> None:
+        message = self._with_siblings(message_id)
+        index = min(max(0, message.sibling_index + step), message.sibling_count - 1)
+        self._shown[(message.conversation_id, message.parent_id)] = self._siblings(message)[index]
+
+    def steering(self) -> SteeringStatus:
+        state, current = self.profiles.state(), self.profiles.current()
+        if current is None:
+            return SteeringStatus(False, None, state.strength, "no profile yet")
+        return SteeringStatus(state.enabled, current.version, state.strength, "" if state.enabled else "switched off")
+
+    async def close(self) -> None:
+        self.closed = True
+
+    async def _reply(self, parent: Message) -> AsyncIterator[ChatEvent]:
+        status = self.steering()
+        reply = self.add(
+            parent.conversation_id,
+            "assistant",
+            "",
+            parent.id,
+            state=MessageState.STREAMING,
+            origin=Origin.GENERATED,
+            profile_version=status.version if status.on else None,
+            strength=status.strength if status.on else None,
+        )
+        async for event in self._stream(reply):
+            yield event
+
+    async def _stream(self, reply: Message) -> AsyncIterator[ChatEvent]:
+        await self.load_gate.wait()
+        self.stopped = False
+        yield ReplyStarted(reply, self.steering())
+        if self.prefill:
+            yield Prefill(*self.prefill)
+        for index, piece in enumerate(self.script):
+            if index == self.hold_at:
+                await self.go.wait()
+            if index == self.fail_at:
+                self._change(reply.id, state=MessageState.FAILED)
+                raise EngineError(
+                    "engine: it ended while writing (out of memory); close other programs and press r on the reply"
+                )
+            if self.stopped:
+                break
+            text = self._messages[reply.id].text + piece
+            self._change(reply.id, text=text)
+            yield Piece(piece)
+        stats = Finished("stopped" if self.stopped else "end", 20, 20, 42, 0.1, 2.0, 0, 62, 4096)
+        state = MessageState.STOPPED if self.stopped else MessageState.COMPLETE
+        yield ReplyFinished(self._change(reply.id, state=state, stats=asdict(stats)), stats)
+
+    def _change(self, message_id: int, **fields: object) -> Message:
+        self._messages[message_id] = replace(self._messages[message_id], **fields)  # type: ignore[arg-type]
+        return self._with_siblings(message_id)
+
+    def _siblings(self, message: Message) -> list[int]:
+        where = (message.conversation_id, message.parent_id)
+        return [one.id for one in self._messages.values() if (one.conversation_id, one.parent_id) == where]
+
+    def _with_siblings(self, message_id: int) -> Message:
+        message = self._messages[message_id]
+        siblings = self._siblings(message)
+        return replace(message, sibling_index=siblings.index(message_id), sibling_count=len(siblings))
+
+
+class ScriptedProfiles:
+    """Versions that a test puts in."""
+
+    def __init__(self) -> None:
+        self.versions: list[Profile] = []
+        self.explanations: dict[str, Explanation] = {}
+        self.steering_state = SteeringState(None, False, 1.0)
+
+    def put(self, profile: Profile) -> None:
+        self.versions.insert(0, profile)
+        self.use(profile.version)
+
+    def current(self) -> Profile | None:
+        return next((one for one in self.versions if one.in_use), None)
+
+    def all(self) -> list[Profile]:
+        return list(self.versions)
+
+    def state(self) -> SteeringState:
+        return self.steering_state
+
+    def use(self, version: int) -> Profile:
+        self.versions = [replace(one, in_use=one.version == version) for one in self.versions]
+        current = self.current()
+        assert current is not None
+        self.steering_state = SteeringState(version, current.outcome.recommended, self.steering_state.strength)
+        return current
+
+    def set_enabled(self, enabled: bool) -> None:
+        self.steering_state = replace(self.steering_state, enabled=enabled)
+
+    def set_strength(self, strength: float) -> None:
+        self.steering_state = replace(self.steering_state, strength=strength)
+
+    def set_description(self, text: str) -> Profile:
+        self.versions = [
+            replace(one, description=text, description_edited=True) if one.in_use else one for one in self.versions
+        ]
+        current = self.current()
+        assert current is not None
+        return current
+
+    def explain(self, item_id: str) -> Explanation:
+        if item_id not in self.explanations:
+            raise AssistantError("no profile yet; rebuild your preferences to see what counts here")
+        return self.explanations[item_id]
+
+    def export(self, path: Path) -> None:
+        raise AssistantError(f"{path}: nothing to export")
+
+
+class ScriptedPreferences:
+    """Items that a test puts in."""
+
+    def __init__(self) -> None:
+        self.learnable: list[LearnableItem] = []
+        self.vetoes: set[str] = set()
+
+    def items(self) -> list[LearnableItem]:
+        return list(self.learnable)
+
+    def exclude(self, item_id: str) -> None:
+        self._set(item_id, True)
+
+    def include(self, item_id: str) -> None:
+        self._set(item_id, False)
+
+    def _set(self, item_id: str, excluded: bool) -> None:
+        self.learnable = [replace(one, excluded=excluded) if one.item.id == item_id else one for one in self.learnable]
+
+    def veto_phrase(self, phrase: str) -> None:
+        self.vetoes.add(phrase)
+
+    def allow_phrase(self, phrase: str) -> None:
+        self.vetoes.discard(phrase)
+
+    def vetoed_phrases(self) -> list[str]:
+        return sorted(self.vetoes)
+
+    def add_text(self, text: str, prompt: str = "") -> Writing:
+        number = len(self.learnable) + 1
+        item = PreferenceItem(f"w{number}", prompt, text, Source.WRITING, float(number))
+        self.learnable.append(LearnableItem(item, False, ""))
+        return Writing(number, prompt, text, "typed", START)
+
+
+class ScriptedRebuild:
+    """Reports `script`, waits for `go`, then ends with `result` or `error`."""
+
+    def __init__(self) -> None:
+        self.script: list[Progress] = []
+        self.result: Profile | None = None
+        self.error = ""
+        self.go = asyncio.Event()
+        self.running = False
+        self.runs = 0
+        self._cancelled = False
+
+    async def run(self, *, force: bool = False) -> AsyncIterator[RebuildEvent]:
+        self.running, self._cancelled = True, False
+        self.runs += 1
+        try:
+            for progress in self.script:
+                yield progress
+            await self.go.wait()
+            if self._cancelled:
+                raise RebuildCancelled("cancelled; what was scored is kept")
+            if self.error or self.result is None:
+                raise RebuildError(self.error or "no result")
+            yield Rebuilt(self.result, unchanged=False)
+        finally:
+            self.running = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self.go.set()
+
+
+class ScriptedAssistant:
+    """Stands where `assistant.app.Assistant` stands."""
+
+    def __init__(self) -> None:
+        home = Path("/home/ada/.local/share/private-assistant")
+        self.paths = Paths(config=home, data=home, cache=home)
+        self.settings = Settings()
+        self.profiles = ScriptedProfiles()
+        self.chat = ScriptedChat(self.profiles)
+        self.preferences = ScriptedPreferences()
+        self.rebuild = ScriptedRebuild()
+        self.closed = False
+
+    def change_setting(self, section: str, key: str, value: str | float | bool) -> None:
+        values = self.settings.model_dump()
+        values[section][key] = value
+        try:
+            self.settings = Settings.model_validate(values)
+        except ValueError as error:
+            raise SettingsError(f"settings.toml: {section}.{key}: not allowed (found {value!r})") from error
+
+    async def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,34 @@
+"""What a test reads off the chat screen, and how it writes a message."""
+
+from textual.widgets import Static
+
+from assistant.records import MessageState
+from tui.widgets.message import MessageView
+from tui.widgets.messages import MessageList
+from tui.widgets.prompt import Prompt
+from tui.widgets.status import StatusLine
+
+
+def views(app) -> list[MessageView]:
+    return app.screen_stack[1].query_one(MessageList).views()
+
+
+def texts(app) -> list[str]:
+    return [view.record.text for view in views(app)]
+
+
+def footer(view: MessageView) -> str:
+    return view.query_one(".footer", Static).content.plain
+
+
+def status(app) -> str:
+    return app.screen_stack[1].query_one(StatusLine).content.plain
+
+
+def complete(app):
+    return lambda: bool(views(app)) and views(app)[-1].record.state is not MessageState.STREAMING
+
+
+async def write(pilot, text: str) -> None:
+    pilot.app.screen.query_one(Prompt).insert(text)
+    await pilot.press("enter")

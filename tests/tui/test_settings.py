@@ -1,0 +1,269 @@
+"""Settings, the workbench and the rebuild by their keys."""
+
+from textual.widgets import Button, DataTable, Input, Select, Static, Switch, TabbedContent, TextArea
+
+from assistant.errors import RebuildError
+from tests.tui.doubles import ScriptedAssistant
+from tests.tui.samples import PROGRESS, app_of, profile, with_items, with_profile
+from tui.screens.settings import SettingsScreen
+from tui.widgets.confirm import ConfirmModal
+from tui.widgets.preferences.phrases import PhraseTable
+from tui.widgets.setting_row import SettingRow
+from tui.widgets.slider import StrengthSlider
+from tui.widgets.text_modal import TextModal
+
+
+def shown(app, selector: str) -> str:
+    return app.screen.query_one(selector, Static).content.plain
+
+
+async def open_page(pilot, key: str) -> SettingsScreen:
+    await pilot.press("f2", key)
+    await pilot.pause()
+    assert isinstance(pilot.app.screen, SettingsScreen)
+    return pilot.app.screen
+
+
+async def test_space_takes_an_item_out_and_back_in(settle) -> None:
+    assistant = with_items()
+    app = app_of(assistant)
+    async with app.run_test(size=(140, 45)) as pilot:
+        await open_page(pilot, "1")
+        await pilot.press("space")
+        assert assistant.preferences.items()[0].excluded
+        assert "2 of 5 texts" in shown(app, "#learned-summary")
+        await pilot.press("enter")
+        assert not assistant.preferences.items()[0].excluded
+
+
+async def test_an_item_is_explained_by_the_effect_of_its_words(settle) -> None:
+    app = app_of(with_profile())
+    async with app.run_test(size=(140, 45)) as pilot:
+        await open_page(pilot, "1")
+        await settle(pilot, lambda: "honestly" in shown(app, "#item-text"))
+        content = app.screen.query_one("#item-text", Static).content
+        strong = [content.plain[span.start : span.end] for span in content.spans if "underline" in str(span.style)]
+        assert "honestly" in strong
+        assert "overnight." not in strong
+        assert "strong" in content.plain
+
+
+async def test_the_reason_why_an_item_is_left_out_is_shown(settle) -> None:
+    app = app_of(with_profile())
+    async with app.run_test() as pilot:
+        await open_page(pilot, "1")
+        await pilot.press("end", "down", "down", "down", "down")
+        await settle(pilot, lambda: "too short to learn from" in shown(app, "#item-text"))
+
+
+async def test_a_text_can_be_added(settle) -> None:
+    assistant = with_items()
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        await open_page(pilot, "1")
+        await pilot.press("a")
+        await settle(pilot, lambda: isinstance(app.screen, TextModal))
+        app.screen.query_one(TextArea).text = "a note of mine"
+        await pilot.press("ctrl+s")
+        await settle(pilot, lambda: isinstance(app.screen, SettingsScreen))
+        assert assistant.preferences.items()[-1].item.text == "a note of mine"
+        assert app.screen.query_one("#items", DataTable).row_count == 6
+
+
+async def test_a_rebuild_shows_its_stages_goes_on_in_the_chat_and_ends_in_a_new_version(settle) -> None:
+    assistant = with_profile()
+    assistant.rebuild.script = PROGRESS
+    assistant.rebuild.result = profile(4, gain=0.2)
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        await open_page(pilot, "2")
+        await pilot.press("b")
+        await settle(pilot, lambda: "9/24" in shown(app, "#rebuild-progress"))
+        text = shown(app, "#rebuild-progress")
+        assert "✓ Loading the model" in text
+        assert "▸ Scoring which words" in text
+        assert "○ Measuring the gain" in text
+        assert "2 min 02 s left" in text
+        assert not app.screen.query_one("#rebuild-start", Button).display
+        await pilot.press("f2")
+        assert not isinstance(app.screen, SettingsScreen)
+        assert "rebuilding 2/8" in shown(app, "#status")
+        await open_page(pilot, "2")
+        assert "9/24" in shown(app, "#rebuild-progress")
+        assistant.profiles.put(profile(4, gain=0.2))
+        assistant.rebuild.go.set()
+        await settle(pilot, lambda: "Version 4" in shown(app, "#rebuild-progress"))
+        assert "22.1 % likelier" in shown(app, "#rebuild-progress")
+        assert "Version 4" in shown(app, "#outcome-head")
+        assert assistant.rebuild.runs == 1
+
+
+async def test_escape_asks_before_a_rebuild_is_cancelled(settle) -> None:
+    assistant = with_items()
+    assistant.rebuild.script = PROGRESS
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        await open_page(pilot, "2")
+        await pilot.press("b")
+        await settle(pilot, lambda: "9/24" in shown(app, "#rebuild-progress"))
+        await pilot.press("escape")
+        await settle(pilot, lambda: isinstance(app.screen, ConfirmModal))
+        await pilot.press("escape")
+        await settle(pilot, lambda: isinstance(app.screen, SettingsScreen))
+        assert app.rebuild_job.running
+        await pilot.press("escape")
+        await settle(pilot, lambda: isinstance(app.screen, ConfirmModal))
+        await pilot.press("y")
+        await settle(pilot, lambda: not app.rebuild_job.running)
+        await settle(pilot, lambda: "Cancelled" in shown(app, "#rebuild-progress"))
+
+
+async def test_a_rebuild_that_fails_says_why_in_place(settle) -> None:
+    assistant = with_items()
+    assistant.rebuild.error = "2 texts are too few to learn from; add or rate at least 4"
+    assistant.rebuild.go.set()
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        await open_page(pilot, "2")
+        await pilot.press("b")
+        await settle(pilot, lambda: assistant.rebuild.error in shown(app, "#rebuild-progress"))
+        assert app.screen.query_one("#rebuild-start", Button).display
+        assert issubclass(RebuildError, Exception)
+
+
+async def test_quitting_during_a_rebuild_asks(settle) -> None:
+    assistant = with_items()
+    assistant.rebuild.script = PROGRESS
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        await open_page(pilot, "2")
+        await pilot.press("b")
+        await settle(pilot, lambda: app.rebuild_job.running)
+        await pilot.press("f2", "ctrl+c")
+        assert app.is_running
+        await pilot.press("ctrl+q")
+        await settle(pilot, lambda: isinstance(app.screen, ConfirmModal))
+        await pilot.press("y")
+        await settle(pilot, lambda: app.return_value == 0)
+
+
+async def test_the_slider_sets_the_strength_and_warns_past_the_safe_limit(settle) -> None:
+    assistant = with_profile()
+    app = app_of(assistant)
+    async with app.run_test(size=(140, 45)) as pilot:
+        screen = await open_page(pilot, "3")
+        slider = screen.query_one(StrengthSlider)
+        slider.focus()
+        await pilot.press("right", "right")
+        assert assistant.profiles.state().strength == 1.2
+        assert "⚠" not in slider.render().plain
+        await pilot.press(*["right"] * 20)
+        assert assistant.profiles.state().strength == 2.0
+        assert "⚠ past the safe limit 1.4" in slider.render().plain
+        await pilot.click(StrengthSlider, offset=(10, 0))
+        assert assistant.profiles.state().strength == 0.5
+        await pilot.press("home")
+        assert assistant.profiles.state().strength == 0.0
+
+
+async def test_steering_is_switched_off_and_the_chat_says_so(settle) -> None:
+    assistant = with_profile()
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        screen = await open_page(pilot, "3")
+        screen.query_one("#steering-on", Switch).focus()
+        await pilot.pause()
+        await pilot.press("space")
+        await settle(pilot, lambda: not assistant.profiles.state().enabled)
+        await pilot.press("escape")
+        await settle(pilot, lambda: "not steered: switched off" in shown(app, "#status"))
+
+
+async def test_the_description_is_saved_in_the_persons_words(settle) -> None:
+    assistant = with_profile()
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        screen = await open_page(pilot, "3")
+        area = screen.query_one("#description", TextArea)
+        area.focus()
+        area.text = "Short. Lower case."
+        await settle(pilot, lambda: "not saved" in shown(app, "#description-state"))
+        await pilot.press("ctrl+s")
+        await settle(pilot, lambda: "in your words" in shown(app, "#description-state"))
+        current = assistant.profiles.current()
+        assert current is not None
+        assert current.description == "Short. Lower case."
+
+
+async def test_a_phrase_can_be_vetoed_and_leads_to_its_text(settle) -> None:
+    assistant = with_profile()
+    app = app_of(assistant)
+    async with app.run_test(size=(140, 45)) as pilot:
+        screen = await open_page(pilot, "3")
+        screen.query_one("#phrases", DataTable).focus()
+        await pilot.press("down", "down", "v")
+        assert assistant.preferences.vetoed_phrases() == ["cheers"]
+        await pilot.press("v")
+        assert assistant.preferences.vetoed_phrases() == []
+        await pilot.press("down", "enter")
+        await settle(pilot, lambda: screen.query_one("#workbench", TabbedContent).active == "learned")
+        await settle(pilot, lambda: "hi martin" in shown(app, "#item-text"))
+        assert screen.query_one("#items", DataTable).has_focus
+        assert screen.query_one(PhraseTable)
+
+
+async def test_no_gain_is_said_plainly(settle) -> None:
+    app = app_of(with_profile(recommended=False))
+    async with app.run_test() as pilot:
+        await open_page(pilot, "3")
+        assert "Nothing is switched on" in shown(app, "#gain")
+        assert "no candidate made your words likelier" in shown(app, "#gain")
+        assert app.screen.query_one(StrengthSlider).disabled
+
+
+async def test_versions_roll_back(settle) -> None:
+    assistant = with_profile()
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        await open_page(pilot, "4")
+        await pilot.press("down", "enter")
+        current = assistant.profiles.current()
+        assert current is not None
+        assert current.version == 2
+        assert "Version 2" in shown(app, "#outcome-head")
+
+
+async def test_a_setting_is_saved_or_its_fault_named_in_place(settle) -> None:
+    assistant = ScriptedAssistant()
+    app = app_of(assistant)
+    async with app.run_test(size=(140, 45)) as pilot:
+        screen = await open_page(pilot, "5")
+        row = screen.query_one("#setting-sampling-temperature", SettingRow)
+        field = row.query_one(Input)
+        field.focus()
+        field.value = "0.2"
+        await pilot.press("enter")
+        assert assistant.settings.sampling.temperature == 0.2
+        field.value = "9"
+        await pilot.press("enter")
+        assert "not allowed" in row.query_one(".problem", Static).content.plain
+        assert assistant.settings.sampling.temperature == 0.2
+        field.value = "warm"
+        await pilot.press("enter")
+        assert "A number" in row.query_one(".problem", Static).content.plain
+        field.value = "0.3"
+        await pilot.press("tab")
+        assert assistant.settings.sampling.temperature == 0.3
+        assert not row.query_one(".problem").display
+
+
+async def test_the_theme_holds_at_once_and_is_saved(settle) -> None:
+    assistant = ScriptedAssistant()
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        screen = await open_page(pilot, "5")
+        screen.query_one("#setting-appearance-theme Select", Select).value = "nord"
+        await settle(pilot, lambda: app.theme == "nord")
+        assert assistant.settings.appearance.theme == "nord"
+        app.theme = "gruvbox"
+        await settle(pilot, lambda: assistant.settings.appearance.theme == "gruvbox")

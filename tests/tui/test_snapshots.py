@@ -1,0 +1,110 @@
+"""How the screens look, at the smallest and at a generous size."""
+
+import pytest
+
+from tests.tui import samples
+from tests.tui.doubles import ScriptedAssistant
+from tui.widgets.prompt import Prompt
+
+SIZES = [(80, 24), (140, 45)]
+sizes = pytest.mark.parametrize("size", SIZES, ids=["80x24", "140x45"])
+
+
+async def send(pilot, text: str) -> None:
+    pilot.app.screen.query_one(Prompt).insert(text)
+    await pilot.press("enter")
+    for _ in range(5):
+        await pilot.pause()
+
+
+async def quiet(pilot) -> None:
+    for _ in range(5):
+        await pilot.pause()
+
+
+@sizes
+def test_empty(snap_compare, size) -> None:
+    assert snap_compare(samples.app_of(ScriptedAssistant()), terminal_size=size, run_before=quiet)
+
+
+@sizes
+def test_conversation(snap_compare, size) -> None:
+    async def rate(pilot) -> None:
+        await quiet(pilot)
+        await pilot.press("up", "plus")
+        await quiet(pilot)
+
+    assert snap_compare(samples.app_of(samples.with_conversations()), terminal_size=size, run_before=rate)
+
+
+@sizes
+def test_streaming(snap_compare, size) -> None:
+    assistant = samples.with_profile()
+    assistant.chat.script = samples.MARKDOWN.splitlines(keepends=True)
+    assistant.chat.hold_at = 5
+
+    async def ask(pilot) -> None:
+        await send(pilot, samples.CONTEXT)
+
+    assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=ask)
+
+
+@sizes
+def test_error(snap_compare, size) -> None:
+    assistant = ScriptedAssistant()
+    assistant.chat.fail_at = 2
+
+    async def ask(pilot) -> None:
+        await send(pilot, "Why is the sky blue?")
+
+    assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=ask)
+
+
+@sizes
+def test_rebuilding(snap_compare, size) -> None:
+    assistant = samples.with_items()
+    assistant.rebuild.script = samples.PROGRESS
+
+    async def rebuild(pilot) -> None:
+        await pilot.press("f2", "2", "b")
+        await quiet(pilot)
+
+    assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=rebuild)
+
+
+@sizes
+def test_outcome(snap_compare, size) -> None:
+    async def page(pilot) -> None:
+        await pilot.press("f2", "3")
+        await quiet(pilot)
+
+    assert snap_compare(samples.app_of(samples.with_profile()), terminal_size=size, run_before=page)
+
+
+@sizes
+def test_no_gain(snap_compare, size) -> None:
+    async def page(pilot) -> None:
+        await pilot.press("f2", "3")
+        await quiet(pilot)
+
+    assert snap_compare(samples.app_of(samples.with_profile(False)), terminal_size=size, run_before=page)
+
+
+@sizes
+def test_learned_from(snap_compare, size) -> None:
+    async def page(pilot) -> None:
+        await pilot.press("f2", "1")
+        await quiet(pilot)
+
+    assert snap_compare(samples.app_of(samples.with_profile()), terminal_size=size, run_before=page)
+
+
+@sizes
+def test_hostile_text(snap_compare, size) -> None:
+    assistant = ScriptedAssistant()
+    assistant.chat.script = [samples.HOSTILE]
+
+    async def ask(pilot) -> None:
+        await send(pilot, samples.HOSTILE)
+
+    assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=ask)

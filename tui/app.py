@@ -1,0 +1,158 @@
+"""The terminal program: opens the chat, holds the rebuild, obeys the keys that work everywhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.signal import Signal
+from textual.theme import Theme
+from textual.widgets import Input, TextArea
+
+from assistant.app import Assistant
+from tui.commands import BindingCommands
+from tui.rebuild_job import RebuildJob
+from tui.screens.chat import ChatScreen
+from tui.screens.help import HelpScreen
+from tui.screens.settings import SettingsScreen
+from tui.telling import telling
+from tui.text import sanitise
+from tui.widgets.confirm import ConfirmModal
+from tui.widgets.message import MessageView
+from tui.widgets.prompt import Prompt
+from tui.widgets.sidebar import Sidebar
+
+
+class AssistantApp(App[int]):
+    """A private assistant in the terminal."""
+
+    TITLE = "Assistant"
+    CSS_PATH = "app.tcss"
+    COMMANDS = App.COMMANDS | {BindingCommands}
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012  # so declared by Textual
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "help", "Help", id="app.help"),
+        Binding("f2,ctrl+comma", "settings", "Settings", key_display="f2", id="app.settings"),
+        Binding("ctrl+p", "command_palette", "Commands", id="app.commands", priority=True),
+        Binding(
+            "ctrl+c",
+            "interrupt",
+            "Interrupt",
+            id="app.interrupt",
+            show=False,
+            priority=True,
+            tooltip="Stop a reply; quit when idle",
+        ),
+        Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True),
+    ]
+
+    def __init__(self, assistant: Assistant, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self.assistant = assistant
+        self.rebuild_changed: Signal[RebuildJob] = Signal(self, "rebuild")
+        self.rebuild_job = RebuildJob(assistant.rebuild, clock, self._publish_rebuild)
+        self._chat_screen = ChatScreen(assistant)
+
+    def on_mount(self) -> None:
+        theme = self.assistant.settings.appearance.theme
+        if theme in self.available_themes:
+            self.theme = theme
+        else:
+            self.notify(f"There is no theme “{sanitise(theme)}”; see ctrl+p, Theme.", severity="warning", markup=False)
+        self.theme_changed_signal.subscribe(self, self._save_theme)
+        self.push_screen(self._chat_screen)
+
+    def _save_theme(self, theme: Theme) -> None:
+        if theme.name != self.assistant.settings.appearance.theme:
+            with telling(self.screen):
+                self.assistant.change_setting("appearance", "theme", theme.name)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Of Textual's own commands those that are of use here."""
+        yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
+
+    def action_settings(self) -> None:
+        """Open the settings."""
+        if not isinstance(self.screen, SettingsScreen):
+            self.push_screen(SettingsScreen(self.assistant, self.rebuild_job, self.rebuild_changed))
+
+    def action_help(self) -> None:
+        """Show all keys."""
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(
+                HelpScreen(
+                    [
+                        ("Everywhere", self.BINDINGS),
+                        ("Chat", ChatScreen.BINDINGS),
+                        ("Writing", Prompt.BINDINGS),
+                        ("On a message (up from an empty prompt)", MessageView.BINDINGS),
+                        ("Conversations", Sidebar.BINDINGS),
+                        ("Settings", SettingsScreen.BINDINGS),
+                    ]
+                )
+            )
+
+    async def action_interrupt(self) -> None:
+        """Stop a reply, copy what is selected, drop what is written; quit when there is nothing of these."""
+        if self._chat_screen.live.running:
+            await self._chat_screen.action_stop_reply()
+        elif selected := self._selected_text():
+            self.copy_to_clipboard(selected)
+            self.notify("Copied.", timeout=2)
+        elif isinstance(self.focused, Prompt) and self.focused.text:
+            self.focused.clear()
+            self.notify("ctrl+z brings the text back; ctrl+c again quits.", timeout=4)
+        elif self.rebuild_job.running:
+            self.notify("A rebuild is running; ctrl+q cancels it and quits.", severity="warning")
+        elif len(self.screen_stack) <= 2:
+            self.exit(0)
+
+    def _selected_text(self) -> str:
+        if isinstance(self.focused, TextArea | Input) and self.focused.selected_text:
+            return self.focused.selected_text
+        return self.screen.get_selected_text() or ""
+
+    @work
+    async def action_quit(self) -> None:  # type: ignore[override]  # a worker, since it may have to ask
+        """Quit, after a question where a rebuild would be lost."""
+        if self.rebuild_job.running:
+            question = "A rebuild is running. What it has scored so far is kept."
+            if not await self.push_screen_wait(ConfirmModal(question, "Cancel it and quit", "Stay")):
+                return
+            self.rebuild_job.cancel()
+        self.exit(0)
+
+    def on_rebuild_panel_wanted(self) -> None:
+        if not self.rebuild_job.running:
+            self.run_worker(self._rebuild(), group="rebuild")
+
+    async def _rebuild(self) -> None:
+        await self.rebuild_job.run()
+        job = self.rebuild_job
+        if job.cancelled:
+            self.notify("Rebuild cancelled; what was scored is kept.")
+        elif job.trouble:
+            self.notify(sanitise(job.trouble), title="Rebuild failed", severity="error", markup=False)
+        elif job.result is not None:
+            self._announce(job.result.profile.version, job.result.unchanged)
+
+    def _announce(self, version: int, unchanged: bool) -> None:
+        text = "Nothing has changed since" if unchanged else "Your preferences are rebuilt:"
+        self.notify(f"{text} version {version}.", title="Rebuild done")
+
+    def _publish_rebuild(self) -> None:
+        self.rebuild_changed.publish(self.rebuild_job)
+        self._chat_screen.show_rebuild(self.rebuild_job)
+
+    async def on_unmount(self) -> None:
+        await self.assistant.close()
+
+
+def run(assistant: Assistant) -> int:
+    """Open the screens until the person quits; returns the exit code."""
+    return AssistantApp(assistant).run() or 0

@@ -1,0 +1,41 @@
+"""Help, drawn from the bindings themselves."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+KEY_WIDTH = 22
+
+
+class HelpScreen(ModalScreen[None]):
+    """All keys by place; esc closes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,f1,q", "dismiss", "Close", id="help.close"),
+    ]
+
+    def __init__(self, sections: list[tuple[str, list[BindingType]]]) -> None:
+        super().__init__()
+        self._sections = sections
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog -large"):
+            for title, bindings in self._sections:
+                yield Static(title, classes="title")
+                yield Static(Content("\n").join(self._line(one) for one in bindings if isinstance(one, Binding)))
+
+    def _line(self, binding: Binding) -> Content:
+        keys = binding.key_display or " ".join(
+            self.app.get_key_display(one) for one in Binding.make_bindings([binding])
+        )
+        return Content.assemble((keys.ljust(KEY_WIDTH), "bold $text-accent"), binding.tooltip or binding.description)
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()

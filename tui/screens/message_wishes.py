@@ -1,0 +1,89 @@
+"""What the keys on a focused message do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assistant.chat import Chat
+from assistant.errors import AssistantError
+from tui.widgets.message import MessageView
+from tui.widgets.messages import MessageList
+from tui.widgets.text_modal import TextModal
+
+if TYPE_CHECKING:
+    from tui.screens.chat import ChatScreen
+
+RATINGS = {"up": 1, "down": -1}
+STEPS = {"older": -1, "newer": 1, "previous": -1, "next": 1}
+NEEDS_QUIET = {"edit", "regenerate", "continue", "older", "newer"}
+"""Wishes that change the branch, which a running reply stands on."""
+
+
+class MessageWishes:
+    """Copies, edits, rates, regenerates and switches branches."""
+
+    def __init__(self, screen: ChatScreen, chat: Chat, messages: MessageList) -> None:
+        self._screen = screen
+        self._chat = chat
+        self._messages = messages
+
+    async def fulfil(self, view: MessageView, wish: str) -> None:
+        """Do what was asked for with a message."""
+        if wish in NEEDS_QUIET and self._screen.live.running:
+            self._screen.notify("A reply is being written; esc stops it.", severity="warning")
+            return
+        try:
+            await self._do(view, wish)
+        except AssistantError as error:
+            await self._screen.show_error(error)
+
+    async def _do(self, view: MessageView, wish: str) -> None:
+        match wish:
+            case "next" | "previous":
+                self._move(view, STEPS[wish])
+            case "copy":
+                self._screen.app.copy_to_clipboard(view.record.text)
+                self._screen.notify("Copied.", timeout=2)
+            case "up" | "down":
+                rating = 0 if view.record.rating == RATINGS[wish] else RATINGS[wish]
+                view.show_record(self._chat.rate(view.record.id, rating))
+            case "older" | "newer":
+                await self._switch(view, STEPS[wish])
+            case "edit":
+                self._screen.run_worker(self._edit(view))
+            case "regenerate":
+                self._screen.converse(self._chat.regenerate(view.record.id), view.record.conversation_id)
+            case "continue":
+                self._screen.converse(self._chat.continue_reply(view.record.id), view.record.conversation_id)
+
+    def _move(self, view: MessageView, step: int) -> None:
+        neighbour = self._messages.neighbour(view, step)
+        if neighbour is not None:
+            neighbour.focus()
+        elif step > 0:
+            self._screen.action_to_prompt()
+
+    async def _switch(self, view: MessageView, step: int) -> None:
+        parent = view.record.parent_id
+        self._chat.switch_branch(view.record.id, step)
+        await self._screen.open(self._messages.conversation_id)
+        shown = next((other for other in self._messages.views() if other.record.parent_id == parent), None)
+        if shown is not None:
+            shown.focus()
+
+    async def _edit(self, view: MessageView) -> None:
+        record = view.record
+        reply = record.role == "assistant"
+        title = "The reply as you would have liked it" if reply else "Your message; it is answered anew"
+        text = await self._screen.app.push_screen_wait(TextModal(title, record.text))
+        if text is None:
+            return
+        if not reply:
+            self._screen.converse(self._chat.edit_own(record.id, text), record.conversation_id)
+            return
+        try:
+            edited = self._chat.edit_reply(record.id, text)
+        except AssistantError as error:
+            await self._screen.show_error(error)
+            return
+        (await self._messages.place(edited)).focus()

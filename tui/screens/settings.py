@@ -1,0 +1,128 @@
+"""Settings: the preferences workbench first, then everything in the settings schema."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+from textual.signal import Signal
+from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
+
+from assistant.app import Assistant
+from assistant.errors import AssistantError
+from tui.rebuild_job import RebuildJob
+from tui.widgets.preferences.learned import LearnedPanel
+from tui.widgets.preferences.outcome import OutcomePanel
+from tui.widgets.preferences.phrases import PhraseTable
+from tui.widgets.preferences.rebuild import RebuildPanel
+from tui.widgets.preferences.versions import VersionsPanel
+from tui.widgets.setting_row import SettingRow
+
+
+class SettingsScreen(Screen[None]):
+    """Opened with f2; esc leads back to the chat."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,f2,ctrl+comma", "close", "Back", id="settings.close"),
+        Binding("b", "rebuild", "Rebuild", id="settings.rebuild"),
+        Binding("1", "go('learned')", "Learned from", show=False, id="settings.learned"),
+        Binding("2", "go('rebuild')", "Rebuild page", show=False, id="settings.rebuild_page"),
+        Binding("3", "go('outcome')", "What I think you like", show=False, id="settings.outcome"),
+        Binding("4", "go('versions')", "Versions", show=False, id="settings.versions"),
+        Binding("5", "go('general')", "General settings", show=False, id="settings.general"),
+    ]
+
+    def __init__(self, assistant: Assistant, job: RebuildJob, changed: Signal[RebuildJob]) -> None:
+        super().__init__()
+        self._assistant = assistant
+        self._job = job
+        self._changed = changed
+
+    def compose(self) -> ComposeResult:
+        with TabbedContent(id="areas"):
+            with TabPane("Preferences", id="preferences"), TabbedContent(id="workbench"):
+                with TabPane("1 Learned from", id="learned"):
+                    yield LearnedPanel(self._assistant)
+                with TabPane("2 Rebuild", id="rebuild"):
+                    yield RebuildPanel(self._assistant, self._job, self._changed)
+                with TabPane("3 What I think you like", id="outcome"):
+                    yield OutcomePanel(self._assistant)
+                with TabPane("4 Versions", id="versions"):
+                    yield VersionsPanel(self._assistant.profiles)
+            with TabPane("5 General", id="general"), VerticalScroll(can_focus=False):
+                yield from self._rows()
+        yield Footer(show_command_palette=False, compact=True)
+
+    def _rows(self) -> ComposeResult:
+        settings = self._assistant.settings
+        for name, section in type(settings).model_fields.items():
+            values = getattr(settings, name)
+            if not isinstance(values, BaseModel):
+                continue
+            yield Static(section.title or name, classes="title")
+            for key, field in type(values).model_fields.items():
+                choices = sorted(self.app.available_themes) if (name, key) == ("appearance", "theme") else []
+                yield SettingRow(name, key, field, getattr(values, key), choices)
+
+    def on_mount(self) -> None:
+        self._changed.subscribe(self, self._rebuild_changed)
+        self.query_one("#items", DataTable).focus()
+
+    def _rebuild_changed(self, job: RebuildJob) -> None:
+        if not job.running and job.result is not None:
+            self.query_one(LearnedPanel).show_items()
+            self._show_version()
+
+    def _show_version(self) -> None:
+        self.query_one(OutcomePanel).show_profile()
+        self.query_one(VersionsPanel).show_versions()
+
+    def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
+        if event.pane.id == "rebuild":
+            self.query_one(RebuildPanel).show_count()
+
+    def on_setting_row_changed(self, event: SettingRow.Changed) -> None:
+        row = event.row
+        try:
+            self._assistant.change_setting(row.section, row.key, event.value)
+        except AssistantError as error:
+            row.show_problem(str(error))
+            return
+        row.accept(event.value)
+        if (row.section, row.key) == ("appearance", "theme"):
+            self.app.theme = str(event.value)
+
+    def on_versions_panel_switched(self) -> None:
+        self._show_version()
+
+    def on_phrase_table_why(self, event: PhraseTable.Why) -> None:
+        self.action_go("learned")
+        panel = self.query_one(LearnedPanel)
+        self.call_after_refresh(panel.show_item, event.item_id)
+
+    def action_go(self, page: str) -> None:
+        """Turn to a page and into it."""
+        # A focused widget in the page that is left would call that page back.
+        self.set_focus(None)
+        self.query_one("#areas", TabbedContent).active = "general" if page == "general" else "preferences"
+        if page != "general":
+            self.query_one("#workbench", TabbedContent).active = page
+        self.call_after_refresh(self._enter, page)
+
+    def _enter(self, page: str) -> None:
+        first = next((widget for widget in self.query_one(f"#{page}").query("*") if widget.focusable), None)
+        if first is not None:
+            first.focus()
+
+    def action_rebuild(self) -> None:
+        """Go to the rebuild and start it."""
+        self.action_go("rebuild")
+        self.post_message(RebuildPanel.Wanted())
+
+    def action_close(self) -> None:
+        """Back to the chat."""
+        self.dismiss()

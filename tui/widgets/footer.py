@@ -1,0 +1,50 @@
+"""The line under a message: rating, branch, state, speed, steering."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from assistant.records import Message, MessageState, Origin
+
+RATINGS = {1: ("▲ liked", "$text-success"), -1: ("▼ disliked", "$text-error")}
+STATES = {
+    MessageState.STREAMING: ("… writing", "$text-accent"),
+    MessageState.STOPPED: ("■ stopped", "$text-warning"),
+    MessageState.FAILED: ("✗ failed", "$text-error"),
+}
+ORIGINS = {Origin.EDITED: "✎ your version", Origin.IMPORTED: "imported"}
+
+
+def message_footer(message: Message) -> Content:
+    """What is known about a message; empty where there is nothing to say."""
+    parts: list[tuple[str, str]] = []
+    if message.rating in RATINGS:
+        parts.append(RATINGS[message.rating])
+    if message.state in STATES:
+        parts.append(STATES[message.state])
+    if message.origin in ORIGINS:
+        parts.append((ORIGINS[message.origin], ""))
+    if message.sibling_count > 1:
+        parts.append((f"‹ {message.sibling_index + 1}/{message.sibling_count} ›", ""))
+    if message.role == "assistant" and message.origin is Origin.GENERATED:
+        parts += [(part, "") for part in (*_speed(message), _steering(message)) if part]
+    return Content(" · ").join(Content.styled(text, style) if style else Content(text) for text, style in parts)
+
+
+def _steering(message: Message) -> str:
+    if message.profile_version is None:
+        return "not steered"
+    return f"◆ steered v{message.profile_version} × {message.strength or 0:.1f}"
+
+
+def _speed(message: Message) -> list[str]:
+    stats = message.stats or {}
+    tokens = stats.get("reply_tokens")
+    if not isinstance(tokens, int) or not tokens:
+        return []
+    cut = ["cut at the longest reply"] if stats.get("reason") == "length" else []
+    cut += ["context full"] if stats.get("reason") == "context" else []
+    seconds = stats.get("seconds")
+    if not isinstance(seconds, int | float) or seconds <= 0:
+        return [*cut, f"{tokens} tokens"]
+    return [*cut, f"{tokens} tokens", f"{tokens / seconds:.0f} tokens/s"]

@@ -1,0 +1,122 @@
+"""One message: its text, and for a reply a line of what is known about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+from markdown_it import MarkdownIt
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message as Event
+from textual.widgets import Markdown, Static
+from textual.widgets.markdown import MarkdownStream
+
+from assistant.records import Message, MessageState
+from tui.text import literal, sanitise
+from tui.widgets.footer import message_footer
+
+
+def _parser() -> MarkdownIt:
+    """Markdown in which HTML is text: nothing that a model writes may vanish."""
+    return MarkdownIt("gfm-like", {"html": False})
+
+
+class MessageView(Vertical, can_focus=True):
+    """A message of the shown branch."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "ask('next')", "Next message", show=False, id="message.next"),
+        Binding("k,up", "ask('previous')", "Previous message", show=False, id="message.previous"),
+        Binding("y", "ask('copy')", "Copy", id="message.copy"),
+        Binding("e", "ask('edit')", "Edit", id="message.edit"),
+        Binding("r", "ask('regenerate')", "Regenerate", id="message.regenerate"),
+        Binding("c", "ask('continue')", "Continue", id="message.continue"),
+        Binding("plus", "ask('up')", "Like", key_display="+", id="message.up"),
+        Binding("minus", "ask('down')", "Dislike", key_display="-", id="message.down"),
+        Binding("left_square_bracket", "ask('older')", "Older branch", key_display="[", id="message.older"),
+        Binding("right_square_bracket", "ask('newer')", "Newer branch", key_display="]", id="message.newer"),
+    ]
+
+    class Asked(Event):
+        """A key asked for something to be done with this message."""
+
+        def __init__(self, view: MessageView, wish: str) -> None:
+            super().__init__()
+            self.view = view
+            self.wish = wish
+
+    def __init__(self, record: Message) -> None:
+        super().__init__(classes=f"-{record.role}", id=f"message-{record.id}")
+        self.record = record
+        self._stream: MarkdownStream | None = None
+
+    def compose(self) -> ComposeResult:
+        if self.record.role == "assistant":
+            yield Markdown(sanitise(self.record.text), parser_factory=_parser, open_links=False, classes="body")
+        else:
+            yield Static(literal(self.record.text), classes="body")
+        yield Static(message_footer(self.record), classes="footer")
+
+    def on_mount(self) -> None:
+        self._redraw_footer()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what this message allows."""
+        if action != "ask":
+            return True
+        reply = self.record.role == "assistant"
+        match parameters[0]:
+            case "regenerate" | "up" | "down":
+                return reply
+            case "continue":
+                return (reply and self.record.state in (MessageState.STOPPED, MessageState.FAILED)) or self._was_cut()
+            case "older" | "newer":
+                return self.record.sibling_count > 1
+        return True
+
+    def _was_cut(self) -> bool:
+        return self.record.role == "assistant" and (self.record.stats or {}).get("reason") == "length"
+
+    def action_ask(self, wish: str) -> None:
+        """Pass a wish on to the screen."""
+        self.post_message(self.Asked(self, wish))
+
+    def show_record(self, record: Message) -> None:
+        """Show what has changed beside the text."""
+        self.record = replace(record, text=self.record.text) if self._stream else record
+        self._redraw_footer()
+        self.refresh_bindings()
+
+    async def append(self, piece: str) -> None:
+        """Stream a piece of the reply."""
+        self.record = replace(self.record, text=self.record.text + piece)
+        if self._stream is None:
+            self._stream = Markdown.get_stream(self.query_one(Markdown))
+        await self._stream.write(sanitise(piece))
+
+    async def finish(self, record: Message) -> None:
+        """End the stream and draw the whole text once more, as it is stored."""
+        if self._stream is not None:
+            await self._stream.stop()
+            self._stream = None
+        self.record = record
+        await self.query_one(Markdown).update(sanitise(record.text))
+        self._redraw_footer()
+        self.refresh_bindings()
+
+    async def on_unmount(self) -> None:
+        if self._stream is not None:
+            await self._stream.stop()
+
+    def _redraw_footer(self) -> None:
+        footer = self.query_one(".footer", Static)
+        content = message_footer(self.record)
+        footer.update(content)
+        footer.display = bool(content.plain)
+
+    def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
+        event.stop()
+        self.app.copy_to_clipboard(event.href)
+        self.notify(f"Address copied, nothing was opened: {sanitise(event.href)}", markup=False)

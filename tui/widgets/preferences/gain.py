@@ -1,0 +1,76 @@
+"""What was measured: the gain in plain words, and every harm against its limit."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from assistant.records import Harm, Outcome
+from tui.figures import count, likelier
+from tui.text import sanitise
+
+KL_LIMIT, NLL_LIMIT, ACCURACY_LIMIT, SHARE_LIMIT = 0.3, 0.05, 2.0, 0.10
+NAME_WIDTH, VALUE_WIDTH = 34, 16
+
+
+def gain_text(outcome: Outcome) -> Content:
+    """How much likelier the person's own words became, and what a random vector gives."""
+    if outcome.recommended:
+        return _measured(outcome)
+    reason = Content.assemble(("◇ Nothing is switched on by itself: ", "bold $text-warning"), sanitise(outcome.reason))
+    return reason if outcome.form == "none" else Content("\n").join([reason, _measured(outcome)])
+
+
+def _measured(outcome: Outcome) -> Content:
+    gain, (low, high) = outcome.gain_nats_per_token, outcome.gain_interval
+    sure = "" if low > 0 else " The interval touches zero, so this may be chance."
+    return Content.assemble(
+        ("◆ ", "$text-success" if gain > 0 else "dim"),
+        f"On {count(outcome.held_back, 'text')} of yours kept aside, each token became ",
+        (f"{abs(likelier(gain)):.1f} % {'likelier' if gain > 0 else 'less likely'}", "bold"),
+        f".{sure}\n",
+        (f"  {gain:+.3f} nats/token (95 %: {low:+.3f} to {high:+.3f})", "dim"),
+        (f" · random vector {outcome.gain_random:+.3f}", "dim"),
+    )
+
+
+def harm_text(harm: Harm) -> Content:
+    """One line a measure: value, limit, kept or not."""
+    return Content("\n").join(
+        [
+            _line(
+                "Distance from the plain model",
+                f"{harm.kl:.3f} nats",
+                f"{KL_LIMIT} nats",
+                harm.kl <= KL_LIMIT,
+            ),
+            _line(
+                "Neutral texts less likely by",
+                f"{harm.nll_rise:+.3f} nats",
+                f"{NLL_LIMIT} nats",
+                harm.nll_rise <= NLL_LIMIT,
+            ),
+            _line(
+                "Quiz answers lost",
+                f"{harm.accuracy_drop:+.1f} points",
+                f"{ACCURACY_LIMIT:.0f} points",
+                harm.accuracy_drop <= ACCURACY_LIMIT,
+            ),
+            _line(
+                "Repetition",
+                f"{harm.repetition_rise:+.0%}",
+                f"{SHARE_LIMIT:.0%}",
+                harm.repetition_rise <= SHARE_LIMIT,
+            ),
+            _line(
+                "Length of replies",
+                f"{harm.length_change:+.0%}",
+                f"±{SHARE_LIMIT:.0%}",
+                abs(harm.length_change) <= SHARE_LIMIT,
+            ),
+        ]
+    )
+
+
+def _line(name: str, value: str, limit: str, kept: bool) -> Content:
+    mark = ("✓ ", "$text-success") if kept else ("✗ ", "bold $text-error")
+    return Content.assemble(mark, name.ljust(NAME_WIDTH), value.rjust(VALUE_WIDTH - 4), (f"   limit {limit}", "dim"))

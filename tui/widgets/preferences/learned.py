@@ -1,0 +1,158 @@
+"""Learned from: the texts of the history, which of them count, and why."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import DataTable, Static
+
+from assistant.app import Assistant
+from assistant.errors import AssistantError
+from assistant.preferences import LearnableItem
+from assistant.records import Source
+from tui.figures import count
+from tui.heatmap import heatmap, legend
+from tui.telling import telling
+from tui.text import literal, one_line
+from tui.widgets.text_modal import TextModal
+
+TEXT_WIDTH = 120
+SOURCES = {
+    Source.EDITED: "edited",
+    Source.CHOSEN: "liked",
+    Source.WRITING: "text",
+    Source.OWN_MESSAGE: "message",
+}
+
+
+class LearnedPanel(Vertical):
+    """The items, each of which can be taken out, with a closer look at one of them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "toggle_item", "Use or leave out", id="learned.toggle"),
+        Binding("a", "add_text", "Add a text", id="learned.add"),
+    ]
+
+    def __init__(self, assistant: Assistant) -> None:
+        super().__init__()
+        self._assistant = assistant
+        self._items: dict[str, LearnableItem] = {}
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="learned-summary", classes="hint")
+        with Container(id="learned-body"):
+            yield DataTable[Content](cursor_type="row", id="items", zebra_stripes=False)
+            with VerticalScroll(id="item-detail", can_focus=True):
+                yield Static(id="item-text")
+
+    def on_mount(self) -> None:
+        table = self.query_one(DataTable)
+        table.add_column("Used", key="used", width=10)
+        table.add_column("From", key="source", width=7)
+        table.add_column("Asked", key="context", width=20)
+        table.add_column("Text", key="text", width=TEXT_WIDTH)
+        self.show_items()
+
+    def show_items(self) -> None:
+        """Read the items anew."""
+        table = self.query_one(DataTable)
+        row = table.cursor_row
+        table.clear()
+        with telling(self):
+            self._items = {one.item.id: one for one in self._assistant.preferences.items()}
+        for key, one in self._items.items():
+            item = one.item
+            table.add_row(
+                _mark(one),
+                Content(SOURCES[item.source]),
+                Content(one_line(item.context, 20) or "—"),
+                Content(one_line(item.text, TEXT_WIDTH)),
+                key=key,
+            )
+        table.move_cursor(row=row)
+        self._summarise()
+        if not self._items:
+            self.query_one("#item-text", Static).update("")
+
+    def show_item(self, item_id: str) -> None:
+        """Move to one item."""
+        if item_id in self._items:
+            table = self.query_one(DataTable)
+            table.move_cursor(row=table.get_row_index(item_id))
+            table.focus()
+
+    def _summarise(self) -> None:
+        used = sum(one.used for one in self._items.values())
+        total = count(len(self._items), "text")
+        text = f"{used} of {total} will be learned from · space: out or in · a: add a text"
+        if not self._items:
+            text = "Nothing to learn from yet: rate or edit replies, or press a to add a text of your own."
+        self.query_one("#learned-summary", Static).update(Content(text))
+
+    def _current(self) -> LearnableItem | None:
+        table = self.query_one(DataTable)
+        if not table.is_valid_row_index(table.cursor_row):
+            return None
+        key = table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value
+        return self._items.get(key or "")
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        event.stop()
+        if current := self._current():
+            self.query_one("#item-text", Static).update(self._detail(current))
+            self.query_one("#item-detail").scroll_home(animate=False)
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        event.stop()
+        self.action_toggle_item()
+
+    def _detail(self, one: LearnableItem) -> Content:
+        context = literal(one.item.context) if one.item.context else Content("nobody asked")
+        parts = [Content.styled("Asked", "bold dim"), context, Content("")]
+        parts += [Content.styled("Your text", "bold dim"), *self._explained(one)]
+        return Content("\n").join(parts)
+
+    def _explained(self, one: LearnableItem) -> list[Content]:
+        plain = literal(one.item.text)
+        reason = "left out by you" if one.excluded else one.reason
+        if reason:
+            return [plain, Content(""), literal(f"Not used: {reason}", "$text-warning")]
+        try:
+            why = self._assistant.profiles.explain(one.item.id)
+        except AssistantError as error:
+            return [plain, Content(""), literal(str(error), "dim")]
+        if why.left_out:
+            return [plain, Content(""), literal(f"Not used last time: {why.left_out}", "$text-warning")]
+        return [heatmap(why.text, why.spans), Content(""), legend()]
+
+    def action_toggle_item(self) -> None:
+        """Take the current item out, or back in."""
+        one = self._current()
+        if one is None:
+            return
+        with telling(self):
+            if one.excluded:
+                self._assistant.preferences.include(one.item.id)
+            else:
+                self._assistant.preferences.exclude(one.item.id)
+        self.show_items()
+
+    @work
+    async def action_add_text(self) -> None:
+        """Write or paste a text of one's own."""
+        text = await self.app.push_screen_wait(TextModal("A text of your own to learn from"))
+        if text:
+            with telling(self):
+                self._assistant.preferences.add_text(text)
+            self.show_items()
+
+
+def _mark(one: LearnableItem) -> Content:
+    if one.excluded:
+        return Content.styled("○ left out", "$text-warning")
+    return Content.styled("● used", "$text-success") if one.used else Content.styled("– unfit", "dim")

@@ -1,0 +1,78 @@
+"""Where the person writes: grows with the text, enter sends."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import TextArea
+
+from tui.text import sanitise
+
+OWN_ACTIONS = {"submit", "newline"}
+
+
+class Prompt(TextArea):
+    """The text to send. Pasted control characters become visible before they get in."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Send", id="prompt.send"),
+        Binding("shift+enter,ctrl+j", "newline", "New line", show=False, id="prompt.newline"),
+        Binding("pageup", "screen.page(-1)", "Scroll up", show=False, id="prompt.page_up"),
+        Binding("pagedown", "screen.page(1)", "Scroll down", show=False, id="prompt.page_down"),
+    ]
+
+    class Submitted(Message):
+        """The person sends a text."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class LeftUpwards(Message):
+        """Up was pressed in an empty prompt."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            placeholder="Write a message",
+            highlight_cursor_line=False,
+            show_line_numbers=False,
+            soft_wrap=True,
+            compact=True,
+            id="prompt",
+        )
+
+    def action_submit(self) -> None:
+        """Send what is written, if it is more than blanks."""
+        text = self.text.strip()
+        if text:
+            self.clear()
+            self.post_message(self.Submitted(text))
+
+    def action_newline(self) -> None:
+        """Begin a new line."""
+        self.insert("\n")
+
+    def action_cursor_up(self, select: bool = False) -> None:
+        """Move up, or out to the messages from an empty prompt."""
+        if not self.text and not select:
+            self.post_message(self.LeftUpwards())
+        else:
+            super().action_cursor_up(select)
+
+    async def _on_key(self, event: events.Key) -> None:
+        # Not a priority binding: that would overtake the letters typed just before it.
+        for binding in self._bindings.key_to_bindings.get(event.key, []):
+            if binding.action in OWN_ACTIONS:
+                event.prevent_default()
+                event.stop()
+                await self.run_action(binding.action)
+                return
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()
+        event.stop()
+        event.text = sanitise(event.text.replace("\r\n", "\n").replace("\r", "\n"))
+        await super()._on_paste(event)

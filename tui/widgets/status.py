@@ -1,0 +1,91 @@
+"""The line under the prompt: model, context, steering, engine."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from assistant.records import Finished, Loaded, Prefill
+from assistant.steering import SteeringStatus
+from tui.text import sanitise
+
+SEPARATOR = (" · ", "dim")
+
+
+class StatusLine(Static):
+    """What answers, how full its window is, whether it is steered, and what it does now."""
+
+    def __init__(self) -> None:
+        super().__init__(id="status")
+        self._model = ""
+        self._window = ""
+        self._steering = ("", "")
+        self._engine = ("", "")
+        self._rebuild = ("", "")
+
+    def show_rebuild(self, text: str) -> None:
+        """How far a rebuild is; empty where none runs."""
+        self._rebuild = (f"⟳ {text}" if text else "", "$text-warning")
+        self._redraw()
+
+    def show_loading(self) -> None:
+        """The engine starts."""
+        self._engine = ("◌ loading the model…", "$text-warning")
+        self._redraw()
+
+    def show_loaded(self, loaded: Loaded) -> None:
+        """The model is ready."""
+        self._model = sanitise(loaded.name)
+        self._window = f"context {loaded.context_tokens:,}"
+        self.show_idle()
+
+    def show_idle(self) -> None:
+        """Nothing runs."""
+        self._engine = ("● ready", "$text-success")
+        self._redraw()
+
+    def show_reading(self, prefill: Prefill) -> None:
+        """A long prompt is being read."""
+        self._engine = (f"◐ reading prompt {prefill.done:,}/{prefill.total:,}", "$text-warning")
+        self._redraw()
+
+    def show_writing(self) -> None:
+        """A reply streams."""
+        self._engine = ("◉ writing · esc stops", "$text-accent")
+        self._redraw()
+
+    def show_failed(self) -> None:
+        """The engine is in no state to answer."""
+        self._engine = ("✗ engine error", "$text-error")
+        self._redraw()
+
+    def show_figures(self, stats: Finished) -> None:
+        """How full the window is after a reply."""
+        self._window = f"context {stats.context_used:,} of {stats.context_tokens:,}"
+        self._redraw()
+
+    def show_steering(self, steering: SteeringStatus) -> None:
+        """Whether the next reply is steered, and if not, why."""
+        if steering.on:
+            note = f" · {sanitise(steering.note)}" if steering.note else ""
+            self._steering = (
+                f"◆ steered · v{steering.version} · strength {steering.strength:.1f}{note}",
+                "$text-accent",
+            )
+        else:
+            note = f": {sanitise(steering.note)}" if steering.note else ""
+            self._steering = (f"◇ not steered{note}", "dim")
+        self._redraw()
+
+    def _redraw(self) -> None:
+        parts: list[tuple[str, str]] = []
+        for part in (
+            self._engine,
+            self._rebuild,
+            self._steering,
+            (self._window, "dim"),
+            (self._model, "dim"),
+        ):
+            if part[0]:
+                parts += [part] if not parts else [SEPARATOR, part]
+        self.update(Content.assemble(*parts))

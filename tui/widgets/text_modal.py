@@ -1,0 +1,78 @@
+"""A dialog with one text to write or change."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static, TextArea
+
+from tui.text import literal, sanitise
+from tui.widgets.confirm import ConfirmModal
+
+
+class TextModal(ModalScreen[str | None]):
+    """Several lines of text; closes with the new text, or None where nothing shall change."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "save", "Save", id="edit.save"),
+        Binding("escape", "cancel", "Cancel", id="edit.cancel"),
+    ]
+
+    def __init__(self, title: str, text: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._text = sanitise(text)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog -large"):
+            yield Static(literal(self._title), classes="title")
+            yield TextArea(self._text, highlight_cursor_line=False)
+            yield Static("ctrl+s saves · esc cancels", classes="hint")
+
+    def on_mount(self) -> None:
+        area = self.query_one(TextArea)
+        area.focus()
+        area.move_cursor(area.document.end)
+
+    def action_save(self) -> None:
+        """Close with the text; an unchanged or empty one changes nothing."""
+        text = self.query_one(TextArea).text
+        self.dismiss(text if text.strip() and text != self._text else None)
+
+    @work
+    async def action_cancel(self) -> None:
+        """Close without the text, after a question where that would lose something."""
+        if self.query_one(TextArea).text != self._text:
+            question = "Your changes are not saved."
+            if not await self.app.push_screen_wait(ConfirmModal(question, "Discard", "Go on editing")):
+                return
+        self.dismiss(None)
+
+
+class LineModal(ModalScreen[str | None]):
+    """One line of text; closes with it, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", id="line.cancel")]
+
+    def __init__(self, title: str, text: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._text = sanitise(text)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(literal(self._title), classes="title")
+            yield Input(self._text, select_on_focus=False)
+            yield Static("enter saves · esc cancels", classes="hint")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        text = event.value.strip()
+        self.dismiss(text if text and text != self._text else None)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
