@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -65,6 +66,7 @@ class Chat:
         self._settings = settings
         self._loaded: Loaded | None = None
         self._in_force = UNSTEERED
+        self._starting = asyncio.Lock()
 
     def conversations(self) -> list[Conversation]:
         """All conversations, last used first."""
@@ -92,13 +94,13 @@ class Chat:
 
         Raises: AssistantError: no model, a broken model, a crash while loading.
         """
-        wanted = Load(
-            str(self._model.path()), self._settings().model.context_tokens, self._settings().model.threads or None
-        )
-        if self._loaded is None or self._engine.loaded != wanted:
-            self._loaded = await self._engine.load(wanted)
-            self._in_force = UNSTEERED
-        return self._loaded
+        async with self._starting:
+            model = self._settings().model
+            wanted = Load(str(self._model.path()), model.context_tokens, model.threads or None)
+            if self._loaded is None or self._engine.loaded != wanted:
+                self._loaded = await self._engine.load(wanted)
+                self._in_force = UNSTEERED
+            return self._loaded
 
     async def send(self, conversation_id: int, text: str, options: ReplyOptions = AS_SET) -> AsyncGenerator[ChatEvent]:
         """Store the person's message at the end of the shown branch and stream the reply.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -80,9 +81,12 @@ class Profiles:
         return _profile(record, self.state())
 
     def all(self) -> list[Profile]:
-        """All versions, newest first."""
-        state = self.state()
-        return [_profile(record, state) for record in self._store.profiles.list()]
+        """All versions, newest first; those kept by a program version with another outcome cannot be shown."""
+        state, shown = self.state(), []
+        for record in self._store.profiles.list():
+            with suppress(RebuildError):
+                shown.append(_profile(record, state))
+        return shown
 
     def state(self) -> SteeringState:
         """Version in use, on or off, strength."""

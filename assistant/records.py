@@ -2,10 +2,28 @@
 
 from assistant.engine.protocol import Finished, Loaded, Piece, Prefill
 from steering.items import PreferenceItem, Source
-from steering.profile import Form, Harm, LeftOut, Outcome, Phrase, Span, StrengthPoint
+from steering.profile import (
+    MAX_ACCURACY_DROP,
+    MAX_KL,
+    MAX_NLL_RISE,
+    MAX_REPLY_CHANGE,
+    Form,
+    Harm,
+    LeftOut,
+    Outcome,
+    Phrase,
+    Span,
+    StrengthPoint,
+)
+from steering.progress import STAGES
 from storage.records import Conversation, Message, MessageState, Origin, SteeringState, Writing
 
 __all__ = [
+    "MAX_ACCURACY_DROP",
+    "MAX_KL",
+    "MAX_NLL_RISE",
+    "MAX_REPLY_CHANGE",
+    "STAGES",
     "Conversation",
     "Finished",
     "Form",

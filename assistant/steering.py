@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assistant.engine.protocol import Steer
+from assistant.errors import RebuildError
 from assistant.profiles import Profile, Profiles
 from steering.prompts import description_system
 
@@ -40,7 +41,12 @@ class Plan:
 def plan_steering(profiles: Profiles, model_fingerprint: str, *, strength: float | None = None) -> Plan:
     """The plan under the stored state; `strength` overrides the stored one (0: unsteered)."""
     state = profiles.state()
-    profile = profiles.current()
+    try:
+        profile = profiles.current()
+    except RebuildError:
+        return Plan(
+            UNSTEERED, "", SteeringStatus(False, state.version, state.strength, "kept by another version; rebuild")
+        )
     chosen = state.strength if strength is None else strength
     note = _why_off(profile, state.enabled or strength is not None, chosen, model_fingerprint)
     if profile is None or note:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from steering.backbones.base import Backbone, Example
 from steering.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
 from steering.heldout import HeldOut, Nll
-from steering.network import Network, ScoredText, residual_norm
+from steering.network import Network, ScoredText
 
 DEPTHS = (0.4, 0.5, 0.6)
 """Blocks tried, as shares of the model's depth."""
@@ -23,10 +23,14 @@ TARGET_KLS = (0.05, 0.1, 0.15)
 """Nats; the largest is half of the harm budget: the middle of the safe range, not its edge."""
 COMPARE_KL = 0.1
 """Nats at which methods and blocks are compared; at equal dose a stronger vector always looks better."""
+START_DOSE = 0.14
+"""Where the search for a KL begins: typical of 0.1 nats."""
 MAX_DOSE = 0.3
 _ENOUGH = 0.9
 """A smaller dose is taken where it keeps this share of the best gain."""
-_DOSE_STEP = 0.85
+DOSE_STEP = 0.85
+"""A dose outside the harm budget is lowered by this factor until it is inside."""
+SMALLEST_DOSE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Candidate:
         scale: median residual norm of the block.
         dose: as above.
         gain: on the texts it was chosen by, nats/token.
+        kl: on the neutral replies it was chosen with, nats.
     """
 
     method: str
@@ -48,14 +53,15 @@ class Candidate:
     scale: float
     dose: float
     gain: float
+    kl: float
 
     def directions(self, strength: float = 1.0) -> dict[int, Tensor]:
         """The vector to add, by block."""
         return {self.block: self.unit * (self.scale * self.dose * strength)}
 
-    def at_dose(self, dose: float, gain: float) -> Candidate:
-        """The same direction at another dose."""
-        return Candidate(self.method, self.block, self.unit, self.scale, dose, gain)
+    def at_dose(self, dose: float) -> Candidate:
+        """The same direction at another dose; its gain and KL are not known."""
+        return replace(self, dose=dose, gain=math.nan, kl=math.nan)
 
 
 def candidate_blocks(blocks: int) -> list[int]:
@@ -64,26 +70,24 @@ def candidate_blocks(blocks: int) -> list[int]:
 
 
 def fit_candidate(
-    network: Network, name: str, backbone: Backbone, examples: Sequence[Example], block: int
+    network: Network, name: str, backbone: Backbone, examples: Sequence[Example], block: int, scale: float
 ) -> Candidate:
-    """Fit a direction; its dose is the method's own length."""
+    """Fit a direction, at START_DOSE; `scale` is the block's median residual norm."""
     direction = backbone.fit(network, examples, block)
-    scale = residual_norm(network.prepare([e.text for e in examples], block))
-    length = max(float(direction.norm()), 1e-12)
-    return Candidate(name, block, direction / length, scale, length / scale, math.nan)
+    return Candidate(
+        name, block, direction / max(float(direction.norm()), 1e-12), scale, START_DOSE, math.nan, math.nan
+    )
 
 
-def dose_for_kl(candidate: Candidate, kl: Callable[[Mapping[int, Tensor]], float], target: float) -> float:
-    """The dose at which the KL meets the target within a tenth, at most MAX_DOSE."""
-    dose = min(candidate.dose, MAX_DOSE)
+def at_kl(candidate: Candidate, kl: Callable[[Mapping[int, Tensor]], float], target: float) -> Candidate:
+    """The candidate at the dose whose KL meets the target within a tenth, at most MAX_DOSE."""
     for _ in range(4):
-        found = kl(candidate.at_dose(dose, math.nan).directions())
-        if found <= 0:
-            return MAX_DOSE
-        if 0.9 <= found / target <= 1.1 or (dose >= MAX_DOSE and found < target):
+        found = kl(candidate.directions())
+        near = 0.9 <= found / target <= 1.1
+        if near or found <= 0 or (candidate.dose >= MAX_DOSE and found < target):
             break
-        dose = min(MAX_DOSE, dose * math.sqrt(target / found))
-    return dose
+        candidate = candidate.at_dose(min(MAX_DOSE, candidate.dose * math.sqrt(target / found)))
+    return candidate
 
 
 def choose(
@@ -99,7 +103,7 @@ def choose(
         held = HeldOut(network, tuning, block)
         unsteered = held.nll()
         for name, backbone in backbones.items():
-            fitted = fit_candidate(network, name, backbone, examples, block)
+            fitted = fit_candidate(network, name, backbone, examples, block, kl.residual_norm)
             yield _with_best_dose(fitted, held, unsteered, kl)
 
 
@@ -111,16 +115,15 @@ def best(candidates: Sequence[Candidate]) -> Candidate:
 def within_budget(candidate: Candidate, harm: NeutralHarm) -> tuple[Candidate, TeacherForcedHarm]:
     """The candidate with its dose lowered until its harm is within the budget, and that harm."""
     found = harm.measure(candidate.directions())
-    while not found.within_budget and candidate.dose > 0.01:
-        candidate = candidate.at_dose(candidate.dose * _DOSE_STEP, math.nan)
+    while not found.within_budget and candidate.dose > SMALLEST_DOSE:
+        candidate = candidate.at_dose(candidate.dose * DOSE_STEP)
         found = harm.measure(candidate.directions())
     return candidate, found
 
 
 def _with_best_dose(fitted: Candidate, held: HeldOut, unsteered: Nll, kl: NeutralKl) -> Candidate:
-    compare = dose_for_kl(fitted, kl, COMPARE_KL)
-    doses = [min(MAX_DOSE, compare * math.sqrt(target / COMPARE_KL)) for target in TARGET_KLS]
-    tried = [fitted.at_dose(dose, math.nan) for dose in doses]
-    gains = [held.nll(c.directions()).gain_over(unsteered) for c in tried]
+    compare = at_kl(fitted, kl, COMPARE_KL)
+    doses = [min(MAX_DOSE, compare.dose * math.sqrt(target / COMPARE_KL)) for target in TARGET_KLS]
+    gains = [held.nll(compare.at_dose(dose).directions()).gain_over(unsteered) for dose in doses]
     enough = next(i for i, gain in enumerate(gains) if gain >= _ENOUGH * max(gains) or gain == max(gains))
-    return tried[enough].at_dose(doses[enough], gains[enough])
+    return replace(compare, dose=doses[enough], gain=gains[enough], kl=TARGET_KLS[enough])

@@ -14,16 +14,10 @@ import torch
 from torch import Tensor
 
 from steering.heldout import HeldOut
-from steering.network import Directions, Network, ScoredText
+from steering.network import Directions, Network, ScoredText, residual_norm
 from steering.neutral import Question
+from steering.profile import MAX_ACCURACY_DROP, MAX_KL, MAX_NLL_RISE
 from steering.prompts import render_prompt, tokenize_text
-
-MAX_KL = 0.3
-"""Nats, mean over the tokens of the model's own neutral replies."""
-MAX_NLL_RISE = 0.05
-"""Nats/token on neutral texts."""
-MAX_ACCURACY_DROP = 2.0
-"""Percentage points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +38,9 @@ class NeutralKl:
     """Mean KL(unsteered || steered) per token on neutral replies, from one block on.
 
     `steered_replies` are the same replies after another prompt (with the description), where there is one.
+
+    Attributes:
+        residual_norm: median norm of the block's output on the unsteered replies, which doses are relative to.
     """
 
     def __init__(
@@ -55,6 +52,7 @@ class NeutralKl:
     ) -> None:
         self._network = network
         batches = network.prepare(replies, block)
+        self.residual_norm = residual_norm(batches)
         with torch.inference_mode():
             self._unsteered = network.rows_by_text(batches)
         self._batches = batches if steered_replies is None else network.prepare(steered_replies, block)
@@ -82,7 +80,7 @@ class NeutralHarm:
         texts: Sequence[str],
         questions: Sequence[Question],
     ) -> None:
-        self._kl = kl
+        self.kl = kl
         self._texts = HeldOut(network, [plain_text(tokenizer, text) for text in texts], block)
         self._choices = MultipleChoice(network, tokenizer, questions, block)
         self._nll = self._texts.nll()
@@ -90,11 +88,12 @@ class NeutralHarm:
 
     def measure(self, directions: Directions) -> TeacherForcedHarm:
         """Harm with the directions added."""
-        return TeacherForcedHarm(
-            kl=self._kl(directions),
-            nll_rise=self._texts.nll(directions).mean - self._nll.mean,
-            accuracy_drop=100 * (self._accuracy - self._choices.accuracy(directions)),
-        )
+        drop = 100 * (self._accuracy - self._choices.accuracy(directions))
+        return TeacherForcedHarm(self.kl(directions), self.nll_rise(directions), drop)
+
+    def nll_rise(self, directions: Directions) -> float:
+        """Rise of the NLL on neutral texts, nats/token."""
+        return self._texts.nll(directions).mean - self._nll.mean
 
 
 class MultipleChoice:

@@ -12,7 +12,7 @@ from steering.network import ScoredText
 from steering.prompts import render_prompt, tokenize_text, well_formed
 from steering.selection import token_weights, without_vetoed
 
-REQUEST_TOKENS = 160
+REQUEST_TOKENS = 96
 """Tokens of a request that a vector is learned with: its end."""
 LEARNED_TOKENS = 192
 """Tokens of a text that a vector learns from and is measured on."""

@@ -16,7 +16,7 @@ from steering.control_vector import ControlVector
 from steering.description import template_description, written_description
 from steering.effects import EffectKey, TokenEffects
 from steering.estimator import Estimator
-from steering.finish import CHECKED_REPLIES, Finisher, Measured, Shipped, as_control_vector
+from steering.finish import Finisher, Measured, Shipped, as_control_vector
 from steering.harm import plain_text
 from steering.items import PreferenceItem
 from steering.learning import OnEffects, ScoredHistory, neutral_replies, own_replies, score_history
@@ -99,7 +99,7 @@ def build_profile(
         system = description_system(description) if choice.form in ("description", "both") else ""
         finisher = Finisher(estimator, choice, neutral, system)
         candidate, harm = finisher.ship(learned(split.learnable))
-    with clock.stage("check", CHECKED_REPLIES) as done:
+    with clock.stage("check", len(neutral.judging().requests)) as done:
         shipped = finisher.check_replies(chat, candidate, harm, done)
     with clock.stage("held-back"):
         measured = finisher.measure(learned(split.development), split.held_back, shipped)
@@ -138,6 +138,8 @@ def _outcome(
         accuracy_drop=shipped.harm.accuracy_drop,
         repetition_rise=shipped.replies.repetition_rise,
         length_change=shipped.replies.length_change,
+        credible_repetition_rise=shipped.replies.credible_repetition_rise,
+        credible_length_change=shipped.replies.credible_length_change,
     )
     judged = verdict(len(split.learnable), choice.form, measured, shipped)
     return Outcome(

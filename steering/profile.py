@@ -43,6 +43,16 @@ class LeftOut:
     reason: str
 
 
+MAX_KL = 0.3
+"""Harm budget: nats, mean over the tokens of the model's own neutral replies."""
+MAX_NLL_RISE = 0.05
+"""Harm budget: nats/token on neutral texts."""
+MAX_ACCURACY_DROP = 2.0
+"""Harm budget: percentage points."""
+MAX_REPLY_CHANGE = 0.10
+"""Harm budget: rise of repetition and change of length of generated replies, relative to unsteered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Harm:
     """What the profile does to texts that are none of the person's business, steered minus unsteered.
@@ -53,6 +63,8 @@ class Harm:
         accuracy_drop: fall of multiple choice accuracy, percentage points.
         repetition_rise: rise of the share of 4-grams already seen in the same reply, relative to unsteered.
         length_change: change of the mean reply length, relative to unsteered.
+        credible_repetition_rise, credible_length_change: the part of the two that chance among the few dozen sampled
+            replies does not explain; this is what the budget holds against its limit.
     """
 
     kl: float
@@ -60,6 +72,8 @@ class Harm:
     accuracy_drop: float
     repetition_rise: float
     length_change: float
+    credible_repetition_rise: float
+    credible_length_change: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,10 @@ import numpy.typing as npt
 
 from steering.chat_model import ChatModel
 from steering.control_vector import ControlVector
+from steering.profile import MAX_REPLY_CHANGE
 
 Floats = npt.NDArray[np.float64]
-REPLY_TOKENS = 64
-MAX_CHANGE = 0.10
-"""Largest rise of repetition and change of length, relative to unsteered replies."""
+REPLY_TOKENS = 48
 _NGRAM = 4
 _REPETITION_FLOOR = 0.05
 """Share of repeated 4-grams that is taken as the base where the unsteered model repeats itself less."""
@@ -36,8 +35,10 @@ class ReplyChange:
 
     @property
     def within_budget(self) -> bool:
-        """Whether what chance does not explain stays below MAX_CHANGE."""
-        return self.credible_repetition_rise <= MAX_CHANGE and abs(self.credible_length_change) <= MAX_CHANGE
+        """Whether what chance does not explain stays below MAX_REPLY_CHANGE."""
+        return (
+            self.credible_repetition_rise <= MAX_REPLY_CHANGE and abs(self.credible_length_change) <= MAX_REPLY_CHANGE
+        )
 
 
 def generate_replies(

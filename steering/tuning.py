@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
 from steering.calibration import Candidate, best, candidate_blocks, choose
 from steering.estimator import Estimator
-from steering.harm import MAX_KL, NeutralKl, reply_text
+from steering.harm import NeutralKl, reply_text
 from steering.heldout import HeldOut
 from steering.items import PreferenceItem
 from steering.material import scored_text
 from steering.network import Directions, ScoredText
-from steering.profile import Form
+from steering.profile import MAX_KL, Form
 from steering.prompts import description_system
 
 DESCRIPTION_MUST_GAIN = 0.01
 """Nats/token that a description must add on the tuning items before it takes up room in every prompt."""
-CHOICE_REPLIES = 16
-"""Neutral replies that candidates are compared on; the final vector is held against all of them."""
+CHOOSING_REPLIES = 16
+"""Neutral replies that candidates are compared on; what is chosen is judged on the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,18 @@ class NeutralReplies:
     requests: tuple[str, ...]
     replies: tuple[str, ...]
 
-    def scored(self, tokenizer: object, system: str = "", limit: int | None = None) -> list[ScoredText]:
+    def choosing(self) -> NeutralReplies:
+        """The part that candidates are compared on."""
+        return NeutralReplies(self.requests[:CHOOSING_REPLIES], self.replies[:CHOOSING_REPLIES])
+
+    def judging(self) -> NeutralReplies:
+        """The part that harm is measured on."""
+        return NeutralReplies(self.requests[CHOOSING_REPLIES:], self.replies[CHOOSING_REPLIES:])
+
+    def scored(self, tokenizer: Any, system: str = "") -> list[ScoredText]:
         """The replies after their requests, those with at least one token."""
         pairs = [pair for pair in zip(self.requests, self.replies, strict=True) if pair[1].strip()]
-        return [reply_text(tokenizer, request, reply, system) for request, reply in pairs[:limit]]
+        return [reply_text(tokenizer, request, reply, system) for request, reply in pairs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ def choose_settings(
     """Method, block and dose by the gain at equal KL; then vector, description, both or none by the gain in all."""
     network, tokenizer = estimator.network, estimator.tokenizer
     texts = [scored_text(tokenizer, item) for item in tune]
-    replies = neutral.scored(tokenizer, limit=CHOICE_REPLIES)
+    replies = neutral.choosing().scored(tokenizer)
     candidates: list[Candidate] = []
     for candidate in choose(network, BACKBONES, examples, texts, replies):
         candidates.append(candidate)
@@ -111,12 +120,8 @@ def _gains_with_description(
     system = description_system(description)
     unsteered = HeldOut(network, [scored_text(tokenizer, item) for item in tune], chosen.block).nll()
     described = HeldOut(network, [scored_text(tokenizer, item, system) for item in tune], chosen.block)
-    kl = NeutralKl(
-        network,
-        neutral.scored(tokenizer, limit=CHOICE_REPLIES),
-        chosen.block,
-        neutral.scored(tokenizer, system, limit=CHOICE_REPLIES),
-    )
+    replies = neutral.choosing()
+    kl = NeutralKl(network, replies.scored(tokenizer), chosen.block, replies.scored(tokenizer, system))
     forms: dict[str, Directions] = {"description": {}, "both": chosen.directions()}
     return {
         form: described.nll(directions).gain_over(unsteered)

@@ -15,13 +15,13 @@ from textual.theme import Theme
 from textual.widgets import Input, TextArea
 
 from assistant.app import Assistant
+from assistant.visible import sanitise
 from tui.commands import BindingCommands
 from tui.rebuild_job import RebuildJob
 from tui.screens.chat import ChatScreen
 from tui.screens.help import HelpScreen
 from tui.screens.settings import SettingsScreen
 from tui.telling import telling
-from tui.text import sanitise
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.message import MessageView
 from tui.widgets.prompt import Prompt

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from textual.widget import Widget
 
 from assistant.errors import AssistantError
-from tui.text import sanitise
+from assistant.visible import sanitise
 
 
 @contextmanager

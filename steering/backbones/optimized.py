@@ -7,20 +7,20 @@ above it take part in a step, what lies below is computed once. The weights are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
+from itertools import cycle, islice
 
 import torch
 from torch import Tensor
 
 from steering.backbones.base import Example
-from steering.network import Network, PreparedBatch, residual_norm
+from steering.network import Network, PreparedBatch, ScoredText, residual_norm
 
 STEPS = 6
 LEARNING_RATE = 0.008
 """Of Adam, as a share of the block's residual norm."""
 MAX_DOSE = 0.25
 """Cap of the vector's norm, as a share of the block's residual norm."""
-STEP_TOKENS = 4096
+STEP_TOKENS = 2048
 """Positions that one step looks at: a long history costs more batches, not longer steps."""
 
 
@@ -29,32 +29,38 @@ class Optimized:
 
     def fit(self, network: Network, examples: Sequence[Example], block: int) -> Tensor:
         """See `Backbone.fit`."""
-        texts = [e.text for e in examples]
-        weights = [torch.tensor(e.weights, device=network.device) for e in examples]
-        prepared = network.prepare(texts, block, max_batch_tokens=STEP_TOKENS // 2)
-        scale = residual_norm(prepared)
+        groups = step_groups([e.text for e in examples])[:STEPS]
+        steps = [_prepared(network, [examples[i] for i in group], block) for group in groups]
+        scale = residual_norm([batch for step in steps for batch, _ in step])
         direction = torch.zeros(network.width, device=network.device, requires_grad=True)
         optimizer = torch.optim.Adam([direction], lr=LEARNING_RATE * scale)
-        steps = cycle(_steps(prepared))
-        for _ in range(STEPS):
+        for step in islice(cycle(steps), STEPS):
             optimizer.zero_grad()
-            _backward(network, next(steps), weights, direction)
+            _backward(network, step, direction)
             optimizer.step()
             with torch.no_grad():
                 direction *= min(1.0, MAX_DOSE * scale / max(float(direction.norm()), 1e-12))
         return direction.detach()
 
 
-def _backward(network: Network, step: Sequence[PreparedBatch], weights: Sequence[Tensor], direction: Tensor) -> None:
-    token_weights = [torch.cat([weights[i] for i in batch.indices]) for batch in step]
-    total = max(float(sum(w.sum() for w in token_weights)), 1e-12)
-    for batch, w in zip(step, token_weights, strict=True):
-        loss = -(w * network.token_logprobs(batch, {batch.block: direction})).sum() / total
-        loss.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
+def step_groups(texts: Sequence[ScoredText]) -> list[list[int]]:
+    """Indices of the texts each step looks at: about STEP_TOKENS positions, long and short texts in each."""
+    count = max(1, round(sum(text.length for text in texts) / STEP_TOKENS))
+    order = sorted(range(len(texts)), key=lambda i: texts[i].length)
+    return [group for start in range(count) if (group := order[start::count])]
 
 
-def _steps(prepared: Sequence[PreparedBatch]) -> list[list[PreparedBatch]]:
-    """Batches grouped so that a step holds about STEP_TOKENS positions, long and short texts in each."""
-    positions = sum(batch.hidden.shape[0] * batch.hidden.shape[1] for batch in prepared)
-    count = max(1, round(positions / STEP_TOKENS))
-    return [group for start in range(count) if (group := list(prepared[start::count]))]
+def _prepared(network: Network, examples: Sequence[Example], block: int) -> list[tuple[PreparedBatch, Tensor]]:
+    """Batches run up to the block, with the weights of their rows, scaled so that those of a step sum to 1."""
+    total = max(sum(sum(e.weights) for e in examples), 1e-12)
+    step = []
+    for batch in network.prepare([e.text for e in examples], block, max_batch_tokens=STEP_TOKENS):
+        weights = [w / total for i in batch.indices for w in examples[i].weights]
+        step.append((batch, torch.tensor(weights, device=network.device)))
+    return step
+
+
+def _backward(network: Network, step: Sequence[tuple[PreparedBatch, Tensor]], direction: Tensor) -> None:
+    for batch, weights in step:
+        loss = -(weights * network.token_logprobs(batch, {batch.block: direction})).sum()
+        torch.autograd.backward(loss)

@@ -5,8 +5,9 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.visible import one_line, sanitise
 from tests.tui.samples import HOSTILE
-from tui.text import literal, one_line, sanitise
+from tui.text import literal
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]))
 """All of Unicode, surrogates included."""

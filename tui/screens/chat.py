@@ -21,12 +21,12 @@ from assistant.chat import ChatEvent, UserMessage
 from assistant.errors import AssistantError
 from assistant.records import Conversation
 from assistant.reply import ReplyFinished
+from assistant.visible import one_line, sanitise
 from tui.live_reply import LiveReply
 from tui.rebuild_job import RebuildJob
 from tui.screens.message_wishes import MessageWishes
 from tui.screens.welcome import welcome
 from tui.telling import telling
-from tui.text import one_line, sanitise
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.message import MessageView
 from tui.widgets.messages import MessageList

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from assistant.paths import Paths
-from tui.text import sanitise
+from assistant.visible import sanitise
 
 
 def welcome(paths: Paths) -> Content:

@@ -14,7 +14,8 @@ from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
 from assistant.records import Message, MessageState
-from tui.text import literal, sanitise
+from assistant.visible import sanitise
+from tui.text import literal
 from tui.widgets.footer import message_footer
 
 

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import TextArea
 
-from tui.text import sanitise
+from assistant.visible import sanitise
 
 OWN_ACTIONS = {"submit", "newline"}
 

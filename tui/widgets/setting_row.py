@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Select, Static, Switch
 
-from tui.text import sanitise
+from assistant.visible import sanitise
 
 Value = str | float | bool
 

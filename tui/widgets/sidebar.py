@@ -11,7 +11,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from assistant.records import Conversation
-from tui.text import one_line
+from assistant.visible import one_line
 
 TITLE_WIDTH = 22
 UNTITLED = "New chat"

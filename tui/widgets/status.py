@@ -7,7 +7,7 @@ from textual.widgets import Static
 
 from assistant.records import Finished, Loaded, Prefill
 from assistant.steering import SteeringStatus
-from tui.text import sanitise
+from assistant.visible import sanitise
 
 SEPARATOR = (" · ", "dim")
 

@@ -11,7 +11,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
-from tui.text import literal, sanitise
+from assistant.visible import sanitise
+from tui.text import literal
 from tui.widgets.confirm import ConfirmModal
 
 

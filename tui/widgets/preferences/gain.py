@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from assistant.records import Harm, Outcome
+from assistant.records import MAX_ACCURACY_DROP, MAX_KL, MAX_NLL_RISE, MAX_REPLY_CHANGE, Harm, Outcome
+from assistant.visible import sanitise
 from tui.figures import count, likelier
-from tui.text import sanitise
 
-KL_LIMIT, NLL_LIMIT, ACCURACY_LIMIT, SHARE_LIMIT = 0.3, 0.05, 2.0, 0.10
 NAME_WIDTH, VALUE_WIDTH = 34, 16
 
 
@@ -40,32 +39,32 @@ def harm_text(harm: Harm) -> Content:
             _line(
                 "Distance from the plain model",
                 f"{harm.kl:.3f} nats",
-                f"{KL_LIMIT} nats",
-                harm.kl <= KL_LIMIT,
+                f"{MAX_KL} nats",
+                harm.kl <= MAX_KL,
             ),
             _line(
                 "Neutral texts less likely by",
                 f"{harm.nll_rise:+.3f} nats",
-                f"{NLL_LIMIT} nats",
-                harm.nll_rise <= NLL_LIMIT,
+                f"{MAX_NLL_RISE} nats",
+                harm.nll_rise <= MAX_NLL_RISE,
             ),
             _line(
                 "Quiz answers lost",
                 f"{harm.accuracy_drop:+.1f} points",
-                f"{ACCURACY_LIMIT:.0f} points",
-                harm.accuracy_drop <= ACCURACY_LIMIT,
+                f"{MAX_ACCURACY_DROP:.0f} points",
+                harm.accuracy_drop <= MAX_ACCURACY_DROP,
             ),
             _line(
                 "Repetition",
                 f"{harm.repetition_rise:+.0%}",
-                f"{SHARE_LIMIT:.0%}",
-                harm.repetition_rise <= SHARE_LIMIT,
+                f"{MAX_REPLY_CHANGE:.0%}",
+                harm.credible_repetition_rise <= MAX_REPLY_CHANGE,
             ),
             _line(
                 "Length of replies",
                 f"{harm.length_change:+.0%}",
-                f"±{SHARE_LIMIT:.0%}",
-                abs(harm.length_change) <= SHARE_LIMIT,
+                f"±{MAX_REPLY_CHANGE:.0%}",
+                abs(harm.credible_length_change) <= MAX_REPLY_CHANGE,
             ),
         ]
     )

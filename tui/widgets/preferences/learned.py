@@ -15,10 +15,11 @@ from assistant.app import Assistant
 from assistant.errors import AssistantError
 from assistant.preferences import LearnableItem
 from assistant.records import Source
+from assistant.visible import one_line
 from tui.figures import count
 from tui.heatmap import heatmap, legend
 from tui.telling import telling
-from tui.text import literal, one_line
+from tui.text import literal
 from tui.widgets.text_modal import TextModal
 
 TEXT_WIDTH = 120

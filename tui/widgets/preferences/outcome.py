@@ -12,9 +12,10 @@ from textual.widgets import Button, Static, Switch, TextArea
 
 from assistant.app import Assistant
 from assistant.profiles import Profile
+from assistant.visible import sanitise
 from tui.figures import day
 from tui.telling import telling
-from tui.text import literal, sanitise
+from tui.text import literal
 from tui.widgets.preferences.gain import gain_text, harm_text
 from tui.widgets.preferences.phrases import PhraseTable
 from tui.widgets.slider import StrengthSlider

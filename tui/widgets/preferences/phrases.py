@@ -13,8 +13,8 @@ from textual.widgets import DataTable
 
 from assistant.preferences import Preferences
 from assistant.records import Phrase
+from assistant.visible import one_line
 from tui.telling import telling
-from tui.text import one_line
 
 PHRASE_WIDTH, ROWS = 36, 60
 BAR_CELLS = 10

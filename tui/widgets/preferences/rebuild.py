@@ -14,11 +14,12 @@ from textual.signal import Signal
 from textual.widgets import Button, Static
 
 from assistant.app import Assistant
+from assistant.visible import sanitise
 from tui.figures import bar, count, duration, likelier
 from tui.rebuild_job import RebuildJob
 from tui.stages import stage_words, stages_to_come
 from tui.telling import telling
-from tui.text import literal, sanitise
+from tui.text import literal
 from tui.widgets.confirm import ConfirmModal
 
 BAR_WIDTH = 40
