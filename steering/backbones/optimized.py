@@ -15,12 +15,12 @@ from torch import Tensor
 from steering.backbones.base import Example
 from steering.network import Network, PreparedBatch, ScoredText, residual_norm
 
-STEPS = 6
+STEPS = 12
 LEARNING_RATE = 0.008
 """Of Adam, as a share of the block's residual norm."""
 MAX_DOSE = 0.25
 """Cap of the vector's norm, as a share of the block's residual norm."""
-STEP_TOKENS = 2048
+STEP_TOKENS = 1024
 """Positions that one step looks at: a long history costs more batches, not longer steps."""
 
 
