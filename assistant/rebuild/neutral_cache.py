@@ -9,14 +9,17 @@ from pathlib import Path
 
 from assistant.engine.protocol import Sampling
 from assistant.paths import Paths
+from steering.neutral import load_neutral_set
+from steering.replies import REPLY_TOKENS
 from storage.private_files import create_private_file
 
 
 class NeutralCache:
-    """One file for a model and its sampling settings."""
+    """One file for a model, its sampling settings and the prompts."""
 
     def __init__(self, paths: Paths, fingerprint: str, sampling: Sampling) -> None:
-        digest = hashlib.sha256(json.dumps([fingerprint, asdict(sampling)]).encode()).hexdigest()[:32]
+        depends_on = [fingerprint, asdict(sampling), REPLY_TOKENS, load_neutral_set().prompts]
+        digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:32]
         self._path: Path = paths.cache / "neutral" / f"{digest}.json"
 
     def read(self) -> tuple[str, ...]:

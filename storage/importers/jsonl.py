@@ -38,6 +38,8 @@ def _parse(line: str, path: Path, number: int) -> ImportedText:
     text, prompt = entry.get("text"), entry.get("prompt")
     if not isinstance(text, str) or not text.strip():
         raise _invalid(path, number, 'has no "text", or one that is empty or not a string')
+    if "prompt" not in entry:
+        raise _invalid(path, number, 'has no "prompt" (an empty one where nobody asked)')
     if prompt is not None and not isinstance(prompt, str):
         raise _invalid(path, number, 'has a "prompt" that is not a string')
     return ImportedText(prompt=clean_text(prompt or ""), text=clean_text(text), line=number)

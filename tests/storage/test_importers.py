@@ -26,7 +26,7 @@ def test_json_lines(tmp_path: Path):
         b"\xef\xbb\xbf"
         b'{"prompt": "Why?", "text": "Because\\n.", "more": [1]}\r\n'
         b"\n   \n"
-        b'{"text": " spaced "}\n'
+        b'{"prompt": "", "text": " spaced "}\n'
         b'{"prompt": null, "text": "a\xe2\x80\xa8b"}\n'
         b'{"prompt": "\\ud83d\\ude00", "text": "lone \\ud800 here"}',
     )
@@ -38,6 +38,7 @@ def test_json_lines(tmp_path: Path):
     ]
 
 
+GOOD_LINE = b'{"prompt": "", "text": "good"}\n'
 BAD_LINES = [
     (b"not json", "line 2: is not JSON"),
     (b'{"text": "cut', "line 2: is not JSON"),
@@ -46,6 +47,7 @@ BAD_LINES = [
     (b'{"prompt": "x"}', 'line 2: has no "text"'),
     (b'{"text": 5}', 'line 2: has no "text"'),
     (b'{"text": " \\n"}', 'line 2: has no "text"'),
+    (b'{"text": "x"}', 'line 2: has no "prompt"'),
     (b'{"text": "x", "prompt": 5}', 'line 2: has a "prompt"'),
     (b'{"text": "\xff"}', "line 2: is not UTF-8"),
     (b'{"text": "\xed\xa0\x80"}', "line 2: is not UTF-8"),
@@ -55,9 +57,9 @@ BAD_LINES = [
 ]
 
 
-@pytest.mark.parametrize(("line", "complaint"), BAD_LINES)
+@pytest.mark.parametrize(("line", "complaint"), BAD_LINES, ids=[str(line[:20]) for line, _ in BAD_LINES])
 def test_a_bad_line_is_named(tmp_path: Path, line: bytes, complaint: str):
-    file = written(tmp_path, "mine.jsonl", b'{"text": "good"}\n' + line + b'\n{"text": "good"}\n')
+    file = written(tmp_path, "mine.jsonl", GOOD_LINE + line + b"\n" + GOOD_LINE)
     with pytest.raises(InvalidImportError, match=rf"mine\.jsonl, {complaint}") as raised:
         read_texts(file)
     assert "\n" not in str(raised.value)
