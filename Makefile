@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/pip install --disable-pip-version-check
 
 # Without an NVIDIA GPU, torch's CPU build: the default one for Linux brings gigabytes of CUDA packages.
 TORCH := torch==2.13.0

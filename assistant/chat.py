@@ -115,6 +115,8 @@ class Chat:
     async def edit_own(self, message_id: int, text: str) -> AsyncGenerator[ChatEvent]:
         """A new branch from an edited message of the person's, with its reply."""
         message = self._store.messages.get(message_id)
+        if message.role != "user":
+            raise AssistantError("only an own message branches so; a reply is edited in place")
         async with aclosing(self._say(message.conversation_id, message.parent_id, text, AS_SET)) as events:
             async for event in events:
                 yield event
@@ -136,9 +138,9 @@ class Chat:
         plan = await self._steered(AS_SET)
         branch = self._store.messages.branch(message_id)
         self._store.messages.resume(message_id)
-        yield ReplyStarted(message, plan.status)
-        request = Generate(self._turns(branch, plan, AS_SET), self._sampling(AS_SET), continue_last=True)
-        async with aclosing(stream_reply(self._store, self._engine, message, request)) as events:
+        # A reply stopped before its first token has nothing to go on from: it begins.
+        request = Generate(self._turns(branch, plan, AS_SET), self._sampling(AS_SET), continue_last=bool(message.text))
+        async with aclosing(self._stream(message, request, plan.status)) as events:
             async for event in events:
                 yield event
 
@@ -216,8 +218,17 @@ class Chat:
             profile_version=plan.status.version if plan.status.on else None,
             strength=plan.status.strength if plan.status.on else None,
         )
-        yield ReplyStarted(reply, plan.status)
         request = Generate(turns, self._sampling(options))
+        async with aclosing(self._stream(reply, request, plan.status)) as events:
+            async for event in events:
+                yield event
+
+    async def _stream(self, reply: Message, request: Generate, steering: SteeringStatus) -> AsyncGenerator[ChatEvent]:
+        try:
+            yield ReplyStarted(reply, steering)
+        except GeneratorExit:
+            self._store.messages.finish(reply.id, text=reply.text, state=MessageState.STOPPED)
+            raise
         async with aclosing(stream_reply(self._store, self._engine, reply, request)) as events:
             async for event in events:
                 yield event

@@ -63,13 +63,20 @@ class Paths:
         """
         for folder in (self.config, self.data, self.cache, self.profiles, self.models):
             try:
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                folder.chmod(0o700)
+                _make_private(folder)
             except OSError as error:
                 raise AssistantError(
                     f"{folder}: cannot be made or written ({error.strerror or error}); "
                     "make it writable or name another folder with --home"
                 ) from error
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder, and the missing ones above it too: `mkdir(parents=True)` leaves those to the umask."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
 
 
 def resolve_paths(home: Path | None = None) -> Paths:

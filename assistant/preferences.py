@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assistant.errors import AssistantError, ImportFileError
-from assistant.records import PreferenceItem, Writing
+from assistant.records import MessageState, PreferenceItem, Writing
+from assistant.reporting import reports_storage_errors
 from steering.items import Source
 from storage.errors import InvalidImportError
 from storage.importers import read_texts
@@ -36,6 +37,7 @@ class LearnableItem:
         return "excluded by you" if self.excluded else self.reason
 
 
+@reports_storage_errors
 class Preferences:
     """Items and vetoes of one home."""
 
@@ -135,12 +137,17 @@ class Preferences:
         return found
 
     def _rejected(self, chosen: Message) -> str | None:
-        """The original of an edited reply, else the newest sibling that was not rated up."""
+        """The original of an edited reply, else the reply beside it that was rated down, else the newest one."""
         if chosen.edited_from is not None:
             return self._store.messages.get(chosen.edited_from).text or None
-        others = [m for m in self._store.messages.siblings(chosen.id) if m.id != chosen.id and m.rating <= 0]
-        others.sort(key=lambda m: (m.rating, -m.id))
-        return others[0].text or None if others else None
+        others = [m for m in self._store.messages.siblings(chosen.id) if m.id != chosen.id and _is_rejectable(m)]
+        return min(others, key=lambda m: (m.rating, -m.id)).text if others else None
+
+
+def _is_rejectable(reply: Message) -> bool:
+    """The person's own version is never what they rejected, nor is a reply that a crash or a stop cut short."""
+    generated = reply.origin is Origin.GENERATED and reply.state is MessageState.COMPLETE
+    return generated and reply.rating <= 0 and bool(reply.text.strip())
 
 
 def _dated(message: Message, item: PreferenceItem) -> tuple[float, int, PreferenceItem]:

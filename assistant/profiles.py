@@ -14,6 +14,7 @@ from assistant.errors import AssistantError, RebuildError
 from assistant.paths import Paths
 from assistant.preferences import Preferences
 from assistant.records import Outcome, Phrase, Span, SteeringState
+from assistant.reporting import reports_storage_errors
 from storage.errors import NotFoundError
 from storage.private_files import create_private_file
 from storage.records import EffectRecord, ProfileRecord
@@ -54,6 +55,7 @@ class Explanation:
     left_out: str
 
 
+@reports_storage_errors
 class Profiles:
     """Profile versions of one home."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steering.backbones import BACKBONES
+from steering.backbones import CHOOSING
 from steering.backbones.base import Example
 from steering.calibration import Candidate, best, candidate_blocks, choose
 from steering.estimator import Estimator
@@ -81,7 +81,7 @@ def choose_settings(
     texts = [scored_text(tokenizer, item) for item in tune]
     replies = neutral.choosing().scored(tokenizer)
     candidates: list[Candidate] = []
-    for candidate in choose(network, BACKBONES, examples, texts, replies):
+    for candidate in choose(network, CHOOSING, examples, texts, replies):
         candidates.append(candidate)
         on_candidate(len(candidates))
     chosen = best(candidates)
@@ -90,7 +90,7 @@ def choose_settings(
 
 def candidate_count(blocks: int) -> int:
     """How many candidates `choose_settings` tries."""
-    return len(candidate_blocks(blocks)) * len(BACKBONES)
+    return len(candidate_blocks(blocks)) * len(CHOOSING)
 
 
 def _form(

@@ -5,20 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from assistant.engine.abort import DecodeAborted
 from assistant.engine.llama import CHUNK_TOKENS, Sampler
 from assistant.engine.protocol import Event, Finished, Generate, Piece, Prefill, StopReason, Turn
+from assistant.engine.session import Session
 from assistant.engine.streaming import TextStream
 from assistant.engine.window import fit
 from assistant.errors import EngineError
 
-if TYPE_CHECKING:
-    from assistant.engine.session import Session
-
 Emit = Callable[[Event], None]
 REPLY_ROOM_SHARE = 4  # at most a quarter of the window is kept free for the reply
+
+
+def generate(session: Session, request: Generate, emit: Emit) -> None:
+    """Reply, emitting `Prefill` (long prompts only), `Piece`s and `Finished`.
+
+    Raises: EngineError: the last message is too long, the template refuses the turns, or llama.cpp fails.
+    """
+    with Reply(session, request, emit) as reply:
+        reply.run()
+    session.remember_drawn(*reply.drawn())
 
 
 class Reply:

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from assistant.engine.abort import AbortFlag
 from assistant.engine.llama import LlamaContext, LlamaModel
 from assistant.engine.machine import physical_cores
-from assistant.engine.protocol import Generate, Load, Loaded, Turn
-from assistant.engine.reply import Emit, Reply
+from assistant.engine.protocol import Load, Loaded, Turn
 from assistant.engine.templates import ChatTemplate
 
 
@@ -51,14 +50,9 @@ class Session:
         scale = np.float32(strength)
         self.context.set_control_vector({block: row * scale for block, row in directions.items()})
 
-    def generate(self, request: Generate, emit: Emit) -> None:
-        """Reply, emitting `Prefill` (long prompts only), `Piece`s and `Finished`.
-
-        Raises: EngineError: the last message is too long, the template refuses the turns, or llama.cpp fails.
-        """
-        with Reply(self, request, emit) as reply:
-            reply.run()
-        self._drawn = reply.drawn()
+    def remember_drawn(self, text: str, tokens: Sequence[int]) -> None:
+        """Keep the tokens of the last reply: going on with it needs the very ones that were drawn."""
+        self._drawn = (text, list(tokens))
 
     def encode(self, turns: Sequence[Turn]) -> list[int]:
         """Token ids of the rendered turns, up to where the next reply begins.

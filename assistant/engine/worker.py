@@ -19,6 +19,7 @@ from typing import BinaryIO
 from assistant.channel import Decoder, ProtocolError, encode
 from assistant.engine.abort import AbortFlag
 from assistant.engine.protocol import Event, Failed, Generate, Load, Request, Steer, Steered, Stop
+from assistant.engine.reply import generate
 from assistant.engine.session import Session
 from assistant.errors import AssistantError, EngineError, ModelError
 from assistant.models.header import read_header
@@ -43,7 +44,7 @@ class Worker:
                 case Steer():
                     self._steer(request)
                 case Generate():
-                    self._loaded().generate(request, self._emit)
+                    generate(self._loaded(), request, self._emit)
                 case ProtocolError():
                     raise request
         except AssistantError as error:

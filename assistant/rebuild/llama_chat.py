@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from assistant.engine.abort import AbortFlag
 from assistant.engine.protocol import Event, Generate, Load, Piece, Sampling, Turn
+from assistant.engine.reply import generate
 from assistant.engine.session import Session
 from steering.control_vector import ControlVector
 from steering.prompts import UNPROMPTED_REQUEST
@@ -69,7 +70,7 @@ class LlamaChat:
             if isinstance(event, Piece):
                 pieces.append(event.text)
 
-        self._session.generate(Generate((*turns, Turn("user", asked)), sampling), collect)
+        generate(self._session, Generate((*turns, Turn("user", asked)), sampling), collect)
         return "".join(pieces)
 
     def logprobs(self, token_ids: Sequence[int], vector: ControlVector | None = None) -> npt.NDArray[np.float32]:

@@ -12,4 +12,7 @@ from steering.backbones.optimized import Optimized
 BACKBONES: Mapping[str, Backbone] = MappingProxyType({"optimized": Optimized(), "caa": MeanDifference()})
 """Every method by its name; a profile made on the weighted tokens is called `steerx-<name>`."""
 
-__all__ = ["BACKBONES", "Backbone"]
+CHOOSING: Mapping[str, Backbone] = MappingProxyType({"optimized": Optimized(steps=6), "caa": MeanDifference()})
+"""The same at less cost, for choosing among methods and blocks; what is chosen is then fitted in full."""
+
+__all__ = ["BACKBONES", "CHOOSING", "Backbone"]

@@ -7,6 +7,7 @@ above it take part in a step, what lies below is computed once. The weights are 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import cycle, islice
 
 import torch
@@ -24,17 +25,20 @@ STEP_TOKENS = 1024
 """Positions that one step looks at: a long history costs more batches, not longer steps."""
 
 
+@dataclass(frozen=True, slots=True)
 class Optimized:
-    """Adam from zero."""
+    """Adam from zero, `steps` long."""
+
+    steps: int = STEPS
 
     def fit(self, network: Network, examples: Sequence[Example], block: int) -> Tensor:
         """See `Backbone.fit`."""
-        groups = step_groups([e.text for e in examples])[:STEPS]
+        groups = step_groups([e.text for e in examples])[: self.steps]
         steps = [_prepared(network, [examples[i] for i in group], block) for group in groups]
         scale = residual_norm([batch for step in steps for batch, _ in step])
         direction = torch.zeros(network.width, device=network.device, requires_grad=True)
         optimizer = torch.optim.Adam([direction], lr=LEARNING_RATE * scale)
-        for step in islice(cycle(steps), STEPS):
+        for step in islice(cycle(steps), self.steps):
             optimizer.zero_grad()
             _backward(network, step, direction)
             optimizer.step()

@@ -12,7 +12,6 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 from textual.worker import Worker
 
@@ -24,6 +23,7 @@ from assistant.reply import ReplyFinished
 from assistant.visible import one_line, sanitise
 from tui.live_reply import LiveReply
 from tui.rebuild_job import RebuildJob
+from tui.screens.conversing import ConversingScreen
 from tui.screens.message_wishes import MessageWishes
 from tui.screens.welcome import welcome
 from tui.telling import telling
@@ -47,7 +47,7 @@ class _Waiting:
     line: Static
 
 
-class ChatScreen(Screen[None]):
+class ChatScreen(ConversingScreen):
     """Where one talks with the model."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from assistant.chat import Chat
 from assistant.errors import AssistantError
+from tui.screens.conversing import ConversingScreen
 from tui.widgets.message import MessageView
 from tui.widgets.messages import MessageList
 from tui.widgets.text_modal import TextModal
-
-if TYPE_CHECKING:
-    from tui.screens.chat import ChatScreen
 
 RATINGS = {"up": 1, "down": -1}
 STEPS = {"older": -1, "newer": 1, "previous": -1, "next": 1}
@@ -22,7 +18,7 @@ NEEDS_QUIET = {"edit", "regenerate", "continue", "older", "newer"}
 class MessageWishes:
     """Copies, edits, rates, regenerates and switches branches."""
 
-    def __init__(self, screen: ChatScreen, chat: Chat, messages: MessageList) -> None:
+    def __init__(self, screen: ConversingScreen, chat: Chat, messages: MessageList) -> None:
         self._screen = screen
         self._chat = chat
         self._messages = messages
