@@ -6,8 +6,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, Generic, TypeVar
 
 import assistant
@@ -38,8 +39,17 @@ class Child(Generic[EventT]):
         self._log_path, self._log_start = log_path, log_start
 
     @classmethod
-    async def spawn(cls, module: str, events: Iterable[type[EventT]], name: str, log_path: Path) -> Child[EventT]:
+    async def spawn(
+        cls,
+        module: str,
+        events: Iterable[type[EventT]],
+        name: str,
+        log_path: Path,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> Child[EventT]:
         """Start `python -m module`, which answers in `events`; `name` ("the engine") is what messages call it.
+
+        `environment` is added to the app's own.
 
         Raises: EngineError: the log cannot be written or the process cannot be started.
         """
@@ -51,7 +61,7 @@ class Child(Generic[EventT]):
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=log,
-                    env=_environment(),
+                    env={**_environment(), **environment},
                     limit=LONGEST_LINE,
                     start_new_session=True,  # ctrl+c in the terminal is for the app alone
                 )

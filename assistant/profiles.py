@@ -164,6 +164,8 @@ class Profiles:
         strength = self.state().strength
         if source is None or strength == 0:
             raise AssistantError("there is no vector to export: the profile in use has none, or its strength is 0")
+        if not path.name:
+            raise AssistantError("name the file to write, for example mine.gguf")
         vector = ControlVector.read_gguf(source)
         try:
             (vector * strength).with_metadata(strength=f"{strength:g}").write_gguf(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,19 +100,22 @@ def save_setting(path: Path, section: str, key: str, value: str | float | bool) 
 
     Raises: SettingsError: the value is not allowed, or the file cannot be read or written; the file is unchanged.
     """
+    draft = path.with_suffix(".new")
     try:
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        document = tomlkit.parse(text)
+        document = tomlkit.parse(path.read_bytes().decode() if path.exists() else "")
         if section not in document:
             document[section] = tomlkit.table()
         document[section][key] = value
         settings = _validated(document.unwrap(), path)
+        written = tomlkit.dumps(document).encode()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_suffix(".new")
         draft.touch(mode=0o600)
-        draft.write_text(tomlkit.dumps(document), encoding="utf-8")
+        draft.write_bytes(written)
         draft.replace(path)
-    except (OSError, UnicodeDecodeError, TOMLKitError, TypeError) as error:
+    except (OSError, UnicodeError, TOMLKitError, TypeError) as error:
+        # No room for a draft leaves an empty one; where the folder cannot be written there is none.
+        with suppress(OSError):
+            draft.unlink()
         raise SettingsError(f"{path}: cannot save {section}.{key} ({error})") from error
     return settings
 

@@ -17,7 +17,7 @@ from steering.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
 from steering.heldout import HeldOut, Nll
 from steering.network import Network, ScoredText
 
-DEPTHS = (0.4, 0.5, 0.6)
+DEPTHS = (0.4, 0.55)
 """Blocks tried, as shares of the model's depth."""
 TARGET_KLS = (0.05, 0.1, 0.15)
 """Nats; the largest is half of the harm budget: the middle of the safe range, not its edge."""

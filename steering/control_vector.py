@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +91,7 @@ class ControlVector:
 
     def norm(self) -> float:
         """Euclidean norm over all directions together."""
-        return math.sqrt(sum(float(np.dot(d, d)) for d in self.directions.values()))
+        return math.hypot(*(_length(direction) for direction in self.directions.values()))
 
     def cosine(self, other: ControlVector) -> dict[int, float]:
         """Cosine by block, for the blocks that both steer; 0 where either is zero."""
@@ -105,7 +107,7 @@ class ControlVector:
 
         Raises: OSError: the folder cannot be written; an existing file is untouched.
         """
-        from gguf import GGUFWriter
+        from gguf import GGUFValueType, GGUFWriter
 
         draft = path.with_name(f".{path.name}.{os.getpid()}.new")
         draft.touch(mode=0o600)
@@ -114,7 +116,8 @@ class ControlVector:
             writer.add_string(f"{ARCHITECTURE}.model_hint", self.model_hint)
             writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(self.directions))
             for key, value in self.metadata.items():
-                writer.add_string(METADATA_PREFIX + key, value)
+                # `add_string` leaves out empty ones.
+                writer.add_key_value(METADATA_PREFIX + key, value, GGUFValueType.STRING)
             for block, direction in self.directions.items():
                 writer.add_tensor(f"{_TENSOR_PREFIX}{block}", direction)
             writer.write_header_to_file()
@@ -131,10 +134,8 @@ class ControlVector:
 
         Raises: ControlVectorError: the file is no control vector, or llama.cpp would refuse it; says why.
         """
-        from gguf import GGUFReader
-
         try:
-            reader = GGUFReader(path)
+            reader = _open(path)
             architecture = _text_field(reader, "general.architecture")
             if architecture != ARCHITECTURE:
                 raise ControlVectorError(f"{path}: a {architecture or 'foreign'} file, not a control vector")
@@ -148,7 +149,7 @@ class ControlVector:
             return cls(directions, hint, notes)
         except ControlVectorError:
             raise
-        except (OSError, ValueError, KeyError, IndexError, UnicodeDecodeError, OverflowError) as error:
+        except (OSError, ValueError, KeyError, IndexError, OverflowError, RecursionError) as error:
             raise ControlVectorError(f"{path}: cannot be read as a GGUF control vector ({error})") from error
 
     def _with(self, directions: Mapping[int, Direction]) -> ControlVector:
@@ -168,25 +169,44 @@ def _frozen(block: int, direction: Direction) -> Direction:
 
 
 def _scaled(direction: Direction, norm: float) -> Direction:
-    length = float(np.linalg.norm(direction))
-    return direction if length == 0 else direction * np.float32(norm / length)
+    length = _length(direction)
+    return direction if length == 0 else (direction.astype(np.float64) * (norm / length)).astype(np.float32)
+
+
+def _length(direction: Direction) -> float:
+    # The squares of float32 values leave the range of float32.
+    return float(np.linalg.norm(direction.astype(np.float64)))
 
 
 def _cosine(a: Direction, b: Direction) -> float:
-    norms = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
-    return float(np.dot(a, b)) / norms if norms else 0.0
+    norms = _length(a) * _length(b)
+    return float(np.dot(a.astype(np.float64), b.astype(np.float64))) / norms if norms else 0.0
 
 
-def _text_field(reader: object, key: str) -> str:
-    entry = reader.get_field(key)  # type: ignore[attr-defined]  # gguf ships no types
+def _open(path: Path) -> Any:
+    """A reader that stops at the end of the file: gguf's own counts on through arrays that claim 2^62 entries."""
+    from gguf import GGUFReader
+
+    class BoundedReader(GGUFReader):  # type: ignore[misc]  # gguf ships no types
+        def _get(self, offset: int, dtype: object, count: int = 1, override_order: object = None) -> object:
+            found = super()._get(offset, dtype, count, override_order)
+            if len(found) != int(count):
+                raise ValueError("it ends early")
+            return found
+
+    return BoundedReader(path)
+
+
+def _text_field(reader: Any, key: str) -> str:
+    entry = reader.get_field(key)
     return "" if entry is None else str(entry.contents())
 
 
 def _direction(path: Path, tensor: object) -> tuple[int, Direction]:
     name, kind, shape = tensor.name, tensor.tensor_type.name, tensor.shape  # type: ignore[attr-defined]
-    number = name.removeprefix(_TENSOR_PREFIX)
-    if number == name or not number.isascii() or not number.isdigit():
+    number = re.fullmatch(re.escape(_TENSOR_PREFIX) + "(0|[1-9][0-9]{0,8})", name)
+    if not number:
         raise ControlVectorError(f"{path}: unexpected tensor {name!r}; expected direction.<block>")
     if kind != "F32" or len(shape) != 1:
         raise ControlVectorError(f"{path}: {name} is {kind} of rank {len(shape)}; must be F32 of rank 1")
-    return int(number), np.asarray(tensor.data, np.float32)  # type: ignore[attr-defined]
+    return int(number[1]), np.asarray(tensor.data, np.float32)  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,11 +87,12 @@ class TokenEffects:
 
 
 def plan(items: Iterable[PreferenceItem], tokenizer: Any) -> list[Job]:
-    """A job for every item, its history chosen among the items before it within the token budget."""
+    """A job for every item, its history chosen among the items of a smaller order within the token budget."""
     ordered = sorted(items, key=lambda item: (item.order, item.id))
+    orders = [item.order for item in ordered]
     return [
-        Job(item, choose_history(item, ordered[:place], tokenizer, budget=HISTORY_TOKENS))
-        for place, item in enumerate(ordered)
+        Job(item, choose_history(item, ordered[: bisect_left(orders, item.order)], tokenizer, budget=HISTORY_TOKENS))
+        for item in ordered
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def _converted(source: Path, target: Path) -> Path:
         model.to(torch.bfloat16).save_pretrained(draft)
         tokenizer.save_pretrained(draft)
         draft.rename(target)
-    except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError, struct.error) as error:
         raise EstimatorError(f"{source}: cannot be converted for estimation ({_first_line(error)})") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)

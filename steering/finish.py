@@ -138,7 +138,7 @@ class Finisher:
     def _safe_strength(self, candidate: Candidate) -> float:
         """The largest tried strength up to which KL and NLL stay within the budget; 1 is within it by construction."""
         safe = 1.0
-        for strength in (1.5, 2.0):
+        for strength in (1.25, 1.5, 2.0):
             directions = candidate.directions(strength)
             if self._harm.kl(directions) > MAX_KL or self._harm.nll_rise(directions) > MAX_NLL_RISE:
                 break

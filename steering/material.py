@@ -14,7 +14,7 @@ from steering.selection import token_weights, without_vetoed
 
 REQUEST_TOKENS = 96
 """Tokens of a request that a vector is learned with: its end."""
-LEARNED_TOKENS = 192
+LEARNED_TOKENS = 160
 """Tokens of a text that a vector learns from and is measured on."""
 
 assert LEARNED_TOKENS <= MAX_TEXT_TOKENS, "a weight needs an effect"

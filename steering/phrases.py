@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from steering.selection import PREFERENCE_THRESHOLD
 
 MAX_WORDS = 4
 _WORD = re.compile(r"\S+")
-_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
+_CORE = re.compile(r"[^\W_](?:.*[^\W_])?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def word_effects(text: str, effects: TokenEffects) -> list[WordEffect]:
             sums[place] += effect
     scored_to = max(effects.ends, default=0)
     return [
-        WordEffect(_EDGES.sub("", match.group()), total)
+        WordEffect(_bare(match.group()), total)
         for match, total in zip(matches, sums, strict=True)
         if match.start() < scored_to
     ]
@@ -117,4 +118,15 @@ def _tally(
 
 
 def _key(words: Sequence[str]) -> tuple[str, ...]:
-    return tuple(_EDGES.sub("", word).casefold() for word in words)
+    return tuple(_bare(word).casefold() for word in words)
+
+
+def _bare(word: str) -> str:
+    """The word without the punctuation at its edges; combining marks belong to the letter before them."""
+    core = _CORE.search(word)
+    if not core:
+        return ""
+    end = core.end()
+    while end < len(word) and unicodedata.category(word[end]).startswith("M"):
+        end += 1
+    return word[core.start() : end]

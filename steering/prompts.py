@@ -6,6 +6,7 @@ scored tokens are exactly the text's own and never the template's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,6 +25,8 @@ PLAIN_TEMPLATE = """{{ bos_token }}{% for message in messages %}
 UNPROMPTED_REQUEST = "Write a text."
 """Stands in for the request where a text answers nobody."""
 
+_UNTOKENIZABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\U00040000-\U000bffff]")
+
 
 def render_prompt(tokenizer: Any, request: str, system: str = "") -> tuple[int, ...]:
     """Token ids up to where the reply begins; a model without a chat template gets PLAIN_TEMPLATE."""
@@ -40,8 +43,9 @@ def tokenize_text(tokenizer: Any, text: str) -> tuple[tuple[int, ...], tuple[tup
     """Token ids of a text and the characters `start:end` each one covers.
 
     A character spelled with several tokens belongs to the first of them; the others cover nothing (start = end).
+    What looks like a control token ("<|im_end|>") stays text.
     """
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True)
     spans: list[tuple[int, int]] = []
     covered = 0
     for start, end in encoded["offset_mapping"]:
@@ -51,9 +55,11 @@ def tokenize_text(tokenizer: Any, text: str) -> tuple[tuple[int, ...], tuple[tup
 
 
 def well_formed(text: str) -> str:
-    """The text without NUL bytes and lone surrogates, which no tokenizer takes; one character for one."""
-    cleaned = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    return cleaned.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    """The text without surrogates, control characters (tabs and line ends stay) and unassigned planes, one for one.
+
+    No tokenizer takes the first; the bundled model's drops bytes of the others, which shifts all later offsets.
+    """
+    return _UNTOKENIZABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def history_text(pairs: Iterable[tuple[str, str]]) -> str:

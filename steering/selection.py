@@ -33,10 +33,11 @@ def token_weights(effects: Sequence[float], kind: Weighting = "sigmoid") -> list
 
 
 def without_vetoed(text: str, effects: TokenEffects, weights: Sequence[float], vetoed: Collection[str]) -> list[float]:
-    """The weights with 0 wherever a token overlaps a vetoed phrase (whole words, any case)."""
-    if not vetoed:
+    """The weights with 0 wherever a token overlaps a vetoed phrase (whole words, any case and punctuation)."""
+    phrases = [r"[\W_]+".join(map(re.escape, words)) for phrase in vetoed if (words := phrase.split())]
+    if not phrases:
         return list(weights)
-    pattern = re.compile("|".join(rf"(?<!\w){re.escape(v)}(?!\w)" for v in vetoed), re.IGNORECASE)
+    pattern = re.compile("|".join(rf"(?<![^\W_]){phrase}(?![^\W_])" for phrase in phrases), re.IGNORECASE)
     covered = [match.span() for match in pattern.finditer(text)]
     return [
         0.0 if any(start < stop and end > begin for begin, stop in covered) else weight

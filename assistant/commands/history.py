@@ -18,13 +18,14 @@ def import_texts(chosen: Globals, files: tuple[Path, ...]) -> None:
     FILE is JSON Lines of {"prompt", "text"}, a plain text or Markdown file, or a folder of those. Importing a file
     twice adds nothing. If anything in a file is wrong, nothing of it is imported.
     """
+    from assistant.visible import sanitise
 
     async def work() -> None:
         async with opened(chosen) as assistant:
             for file in files:
                 counts = assistant.preferences.import_file(file)
                 known = f" ({counts.known} known already)" if counts.known else ""
-                click.echo(f"{file}: {counts.added} texts imported{known}")
+                click.echo(f"{sanitise(str(file))}: {counts.added} texts imported{known}")
 
     run(work())
 

@@ -131,11 +131,13 @@ def explain(chosen: Globals, item: str | None, as_json: bool) -> None:
 @pass_globals
 def export(chosen: Globals, file: Path) -> None:
     """Write the vector in use to FILE.gguf, a llama.cpp control vector, with the strength applied."""
+    from assistant.visible import sanitise
 
     async def work() -> None:
         async with opened(chosen) as assistant:
             assistant.profiles.export(file)
-            click.echo(f"{file}: written; load it with `--control-vector {file}` in llama.cpp")
+            shown = sanitise(str(file))
+            click.echo(f"{shown}: written; load it with `--control-vector {shown}` in llama.cpp")
 
     run(work())
 
@@ -162,8 +164,9 @@ def _line(version: Profile) -> str:
 def _print_overview(assistant: Assistant) -> None:
     from assistant.visible import one_line
 
+    phrases = _in_use(assistant).outcome.phrases
     click.echo(click.style("Phrases (effect in nats, items):", bold=True))
-    for phrase in _in_use(assistant).outcome.phrases:
+    for phrase in phrases:
         click.echo(f"  {phrase.effect:+7.2f}  {one_line(phrase.text, 40):<40}  {', '.join(phrase.item_ids[:4])}")
     click.echo(click.style("Items:", bold=True))
     for learnable in assistant.preferences.items():

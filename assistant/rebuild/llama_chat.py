@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assistant.engine.abort import AbortFlag
+from assistant.engine.machine import physical_cores
 from assistant.engine.protocol import Event, Generate, Load, Piece, Sampling, Turn
 from assistant.engine.reply import generate
 from assistant.engine.session import Session
@@ -27,7 +28,8 @@ class LlamaChat:
 
         Raises: AssistantError: it cannot be loaded.
         """
-        self._session = Session(Load(str(model_path), CONTEXT_TOKENS, threads), AbortFlag())
+        # Threads that sleep while they wait (see the runner) lose more than they win on steps as short as a token.
+        self._session = Session(Load(str(model_path), CONTEXT_TOKENS, threads or spare_cores()), AbortFlag())
         self._sampling = sampling
 
     @property
@@ -80,3 +82,8 @@ class LlamaChat:
 
     def _steer(self, vector: ControlVector | None) -> None:
         self._session.steer(vector.directions if vector else {}, 1.0)
+
+
+def spare_cores() -> int:
+    """All cores but one, which the chat keeps; at least 1."""
+    return max(1, physical_cores() - 1)

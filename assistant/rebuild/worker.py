@@ -32,6 +32,7 @@ Emit = Callable[[RebuildMessage], None]
 def main() -> None:
     """Carry out the one request."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)  # libraries write files too
     os.nice(10)  # chatting goes on while a rebuild runs, and comes first
     events = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what native code prints on "stdout" must not land between events

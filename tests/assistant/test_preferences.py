@@ -1,0 +1,151 @@
+"""Which texts are learned from, with which rejected reply beside them."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from assistant.errors import AssistantError, ImportFileError
+from assistant.records import MessageState, Origin, Source
+
+
+@pytest.fixture
+def talk(assistant):
+    return assistant.chat.new_conversation()
+
+
+@pytest.fixture
+def add(assistant, talk):
+    """Adds a message as the chat would have stored it."""
+
+    def added(parent, role, text, *, origin=None, state=MessageState.COMPLETE):
+        made = origin or (Origin.TYPED if role == "user" else Origin.GENERATED)
+        return assistant.store.messages.add(talk.id, parent and parent.id, role, text, state=state, origin=made)
+
+    return added
+
+
+def by_source(assistant, source: Source) -> list:
+    return [found.item for found in assistant.preferences.items() if found.item.source is source]
+
+
+def test_writings_keep_their_prompt(assistant, tmp_path):
+    file = tmp_path / "own.jsonl"
+    file.write_text('{"prompt": "What now?", "text": "One text of mine."}\n{"prompt": "", "text": "Another text."}\n')
+    counts = assistant.preferences.import_file(file)
+    assert (counts.added, counts.known) == (2, 0)
+    assistant.preferences.add_text("Added by my own hand.", " Who? ")
+    found = by_source(assistant, Source.WRITING)
+    assert [(item.context, item.text, item.negative) for item in found] == [
+        ("What now?", "One text of mine.", None),
+        ("", "Another text.", None),
+        ("Who?", "Added by my own hand.", None),
+    ]
+    with pytest.raises(AssistantError, match="no text"):
+        assistant.preferences.add_text(" \n ")
+
+
+def test_rated_up_reply_counts_and_the_others_do_not(assistant, add):
+    asked = add(None, "user", "tell me something")
+    up = add(asked, "assistant", "a reply that was good")
+    down = add(asked, "assistant", "a reply that was bad")
+    unrated = add(asked, "assistant", "a reply without a rating")
+    assistant.chat.rate(up.id, 1)
+    assert [item.negative for item in by_source(assistant, Source.CHOSEN)] == [unrated.text]
+    assistant.chat.rate(down.id, -1)
+    (chosen,) = by_source(assistant, Source.CHOSEN)
+    assert (chosen.id, chosen.context, chosen.text) == (f"message:{up.id}", asked.text, up.text)
+    assert chosen.negative == down.text, "one that was rated down goes before one that was not rated"
+    assistant.chat.rate(up.id, 0)
+    assert by_source(assistant, Source.CHOSEN) == []
+
+
+def test_reply_alone_has_no_negative(assistant, add):
+    up = add(add(None, "user", "tell me something"), "assistant", "a reply that was good")
+    assistant.chat.rate(up.id, 1)
+    assert by_source(assistant, Source.CHOSEN)[0].negative is None
+
+
+def test_edited_reply_has_the_original_as_negative(assistant, add):
+    original = add(add(None, "user", "tell me something"), "assistant", "what the model said")
+    first = assistant.chat.edit_reply(original.id, "what I would have said")
+    again = assistant.chat.edit_reply(first.id, "what I really would have said")
+    found = by_source(assistant, Source.EDITED)
+    assert [item.id for item in found] == [f"message:{first.id}", f"message:{again.id}"]
+    assert {item.negative for item in found} == {original.text}
+    assistant.chat.rate(first.id, -1)
+    assert [item.id for item in by_source(assistant, Source.EDITED)] == [f"message:{again.id}"]
+
+
+def test_own_version_and_broken_replies_are_never_the_rejected_one(assistant, add):
+    asked = add(None, "user", "tell me something")
+    up = add(asked, "assistant", "a reply that was good")
+    assistant.chat.rate(up.id, 1)
+    assistant.chat.edit_reply(up.id, "my own version of it")
+    add(asked, "assistant", "cut short by a", state=MessageState.FAILED)
+    add(asked, "assistant", "stopped after th", state=MessageState.STOPPED)
+    add(asked, "assistant", " ", state=MessageState.COMPLETE)
+    assert by_source(assistant, Source.CHOSEN)[0].negative is None
+
+
+def test_own_messages_come_with_what_they_answer(assistant, add):
+    first = add(None, "user", "a question of mine")
+    reply = add(first, "assistant", "what the model said")
+    second = add(reply, "user", "and another of mine")
+    add(second, "user", "imported from somewhere else", origin=Origin.IMPORTED)
+    found = by_source(assistant, Source.OWN_MESSAGE)
+    assert [(item.context, item.text) for item in found] == [("", first.text), (reply.text, second.text)]
+
+
+def test_too_short_and_duplicates_are_left_out_with_the_reason(assistant, add):
+    add(None, "user", "thanks, bye")
+    add(None, "user", "the very same words")
+    add(None, "user", "the very same words")
+    found = assistant.preferences.items()
+    assert [item.why_left_out for item in found] == ["too short (under 3 words)", "", "the same as another item"]
+    assert [item.used for item in found] == [False, True, False]
+
+
+def test_excluded_item_is_left_out_until_included(assistant):
+    assistant.preferences.add_text("One text of mine.")
+    (found,) = assistant.preferences.items()
+    assistant.preferences.exclude(found.item.id)
+    assert [(i.used, i.why_left_out) for i in assistant.preferences.items()] == [(False, "excluded by you")]
+    assistant.preferences.include(found.item.id)
+    assert assistant.preferences.items() == [found]
+    with pytest.raises(AssistantError, match="no item 'writing:99'"):
+        assistant.preferences.exclude("writing:99")
+
+
+def test_items_are_in_the_order_of_time_whatever_their_kind(assistant, add):
+    first = add(None, "user", "a question of mine")
+    writing = assistant.preferences.add_text("One text of mine.")
+    reply = add(first, "assistant", "what the model said")
+    edited = assistant.chat.edit_reply(reply.id, "what I would have said")
+    last = add(edited, "user", "the last thing said")
+    found = [entry.item for entry in assistant.preferences.items()]
+    expected = [f"message:{first.id}", f"writing:{writing.id}", f"message:{edited.id}", f"message:{last.id}"]
+    assert [item.id for item in found] == expected
+    assert [item.order for item in found] == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_vetoes_in_any_case(assistant):
+    assistant.preferences.veto_phrase("Cheers ")
+    assistant.preferences.veto_phrase("cheers")
+    assert assistant.preferences.vetoed_phrases() == ["Cheers"]
+    assistant.preferences.allow_phrase("CHEERS")
+    assert assistant.preferences.vetoed_phrases() == []
+
+
+def test_full_disk_is_said_in_words_and_nothing_is_kept(assistant, tmp_path):
+    file = tmp_path / "big.txt"
+    file.write_text("many words " * 200_000)
+    pages = assistant.store._db.rows("PRAGMA page_count")[0]["page_count"]
+    assistant.store._db.rows(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(AssistantError, match="no space is left on the disk; free some") as caught:
+        assistant.preferences.import_file(file)
+    assert not isinstance(caught.value, ImportFileError | sqlite3.Error)
+    with pytest.raises(AssistantError, match="no space is left"):
+        assistant.preferences.add_text(file.read_text())
+    assert assistant.preferences.items() == []

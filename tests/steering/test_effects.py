@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from steering.effects import (
+    HISTORY_TOKENS,
+    MAX_TEXT_TOKENS,
+    METHOD,
+    EffectKey,
+    Job,
+    TokenEffects,
+    plan,
+    score,
+    scored_tokens,
+    shortened_request,
+)
+from steering.errors import EstimatorError
+from steering.estimator import Estimator
+from steering.history import history_slot
+from steering.items import PreferenceItem, Source
+from steering.network import ScoredText
+from steering.prompts import UNPROMPTED_REQUEST
+from tests.steering.oracles import hard_text, is_bad, token_logprobs
+
+few = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def score_all(estimator: Estimator, jobs: list[Job], **how: int) -> dict[str, TokenEffects]:
+    found: dict[str, TokenEffects] = {}
+    score(estimator, jobs, found.update, **how)
+    return found
+
+
+@pytest.fixture(scope="module")
+def effects(estimator, items) -> dict[str, TokenEffects]:
+    return score_all(estimator, plan(items, estimator.tokenizer))
+
+
+def plain_prompt(tokenizer, request: str, slot: str) -> tuple[int, ...]:
+    """The tiny model's chat template written out by hand."""
+    system = f"Earlier texts by the same person:\n\n{slot}\n\nWrite the next one as this person would."
+    rendered = (
+        f"<|im_start|>system\n{system}<|im_end|>\n"
+        f"<|im_start|>user\n{request or UNPROMPTED_REQUEST}<|im_end|>\n<|im_start|>assistant\n"
+    )
+    return tuple(tokenizer(rendered, add_special_tokens=False)["input_ids"])
+
+
+@torch.inference_mode()
+def test_effects_equal_a_plain_loop_with_two_full_passes(effects, model, tokenizer, items):
+    assert max(abs(e) for found in effects.values() for e in found.effects) > 0.1
+    for job in plan(items, tokenizer):
+        text = tuple(tokenizer(job.item.text, add_special_tokens=False)["input_ids"])
+        slot = history_slot(job.history, tokenizer) if job.history else "(none)"
+        logp_with, logp_without = (
+            token_logprobs(model, ScoredText(plain_prompt(tokenizer, job.item.context, h), text))
+            for h in (slot, "(none)")
+        )
+        found = effects[job.item.id]
+        assert torch.tensor(found.logp_with) == pytest.approx(logp_with, abs=1e-4)
+        assert torch.tensor(found.logp_without) == pytest.approx(logp_without, abs=1e-4)
+        assert torch.tensor(found.effects) == pytest.approx(logp_with - logp_without, abs=1e-4)
+        expected = logp_with.exp() - logp_without.exp()
+        assert torch.tensor(found.probability_differences) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_first_item_has_no_effect(effects):
+    assert effects["i0"].effects == pytest.approx([0.0] * len(effects["i0"].effects), abs=1e-5)
+
+
+@few
+@given(seed=st.integers(0, 99), limit=st.integers(1, 6000))
+def test_batch_size_and_item_order_change_nothing(estimator, effects, items, seed, limit):
+    shuffled = random.Random(seed).sample(items, len(items))
+    jobs = plan(shuffled, estimator.tokenizer)
+    random.Random(seed + 1).shuffle(jobs)
+    found = score_all(estimator, jobs, max_batch_tokens=limit)
+    assert found.keys() == effects.keys()
+    for item_id, expected in effects.items():
+        assert found[item_id].effects == pytest.approx(expected.effects, abs=1e-4)
+        assert (found[item_id].starts, found[item_id].ends) == (expected.starts, expected.ends)
+
+
+def test_every_batch_is_handed_over_complete(estimator, items):
+    handed: list[dict[str, TokenEffects]] = []
+    score(estimator, plan(items, estimator.tokenizer), handed.append, max_batch_tokens=800)
+    assert len(handed) > 1
+    assert sorted(item_id for batch in handed for item_id in batch) == sorted(item.id for item in items)
+
+
+def test_a_new_item_changes_no_earlier_key(tokenizer, items):
+    before = {job.item.id: job for job in plan(items[:-1], tokenizer)}
+    newer = replace(items[-1], text="the garden, the rice and the roses, hello")
+    after = {job.item.id: job for job in plan([newer, *items[:-1]], tokenizer)}
+    assert after.keys() - before.keys() == {newer.id}
+    for item_id, job in before.items():
+        assert after[item_id] == job
+        assert after[item_id].key("model") == job.key("model")
+
+
+def test_only_earlier_items_explain_an_item(tokenizer, items):
+    same_moment = [replace(item, order=float(int(item.order) // 3)) for item in items]
+    for job in plan(same_moment, tokenizer):
+        assert all(h.order < job.item.order for h in job.history), job.item.id
+    assert any(job.history for job in plan(same_moment, tokenizer))
+
+
+def test_the_key_names_all_that_an_effect_depends_on(tokenizer, items):
+    job = plan(items, tokenizer)[-1]
+    key = job.key("model")
+    assert key == EffectKey(job.item.content_hash, job.context_hash, "model", METHOD)
+    changed = [
+        replace(job, item=replace(job.item, text="y")),
+        replace(job, item=replace(job.item, context="why?")),
+        replace(job, history=job.history[1:]),
+        replace(job, history=job.history[::-1]),
+        replace(job, history=(replace(job.history[0], text="z"), *job.history[1:])),
+    ]
+    assert key not in {other.key("model") for other in changed}
+    assert replace(job, item=replace(job.item, id="renamed", order=99.0)).key("model") == key
+
+
+@given(text=hard_text)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_scored_tokens_are_exactly_the_texts_own(tokenizer, text):
+    ids = scored_tokens(tokenizer, PreferenceItem("a", "", text, Source.WRITING, 0.0))
+    if len(ids) < MAX_TEXT_TOKENS:
+        spelled = "".join("\N{REPLACEMENT CHARACTER}" if is_bad(c) else c for c in text)
+        assert tokenizer.decode(ids, clean_up_tokenization_spaces=False) == spelled
+
+
+def test_text_that_looks_like_the_end_of_a_turn_stays_text(tokenizer):
+    item = PreferenceItem("a", "", "ok<|im_end|>\n<|im_start|>user", Source.WRITING, 0.0)
+    ids = scored_tokens(tokenizer, item)
+    assert not {0, 1, 2} & set(ids)
+    assert tokenizer.decode(ids) == item.text
+
+
+def test_a_long_text_is_scored_up_to_the_limit(estimator):
+    item = PreferenceItem("long", "", "garden " * 300, Source.WRITING, 0.0)
+    found = score_all(estimator, plan([item], estimator.tokenizer))["long"]
+    lengths = {len(part) for part in (found.starts, found.ends, found.logp_with, found.logp_without)}
+    assert lengths == {MAX_TEXT_TOKENS}
+
+
+def test_a_long_request_keeps_its_end(tokenizer):
+    request = "".join(f"point {i}, " for i in range(400)) + "what now?"
+    cut = shortened_request(tokenizer, request, 40)
+    assert request.endswith(cut) and cut.endswith("what now?")
+    assert len(tokenizer(cut, add_special_tokens=False)["input_ids"]) == 40
+    assert shortened_request(tokenizer, "short", 40) == "short"
+
+
+def test_a_long_history_stays_within_the_window(estimator):
+    long = [PreferenceItem(str(i), "why? " * 300, f"{i} rain " * 300, Source.WRITING, float(i)) for i in range(8)]
+    jobs = plan(long, estimator.tokenizer)
+    assert max(len(job.history) for job in jobs) == HISTORY_TOKENS // 150
+    found = score_all(estimator, jobs[-1:])["7"]
+    assert all(math.isfinite(e) for e in found.effects)
+
+
+def test_numbers_that_are_not_finite_are_refused(estimator, items):
+    handle = estimator.network.norm.register_forward_hook(lambda *_: torch.full((3, 64), math.nan))
+    handed: list[dict[str, TokenEffects]] = []
+    jobs = plan([replace(items[0], text="abc", id="abc")], estimator.tokenizer)
+    assert len(scored_tokens(estimator.tokenizer, jobs[0].item)) == 3
+    with pytest.raises(EstimatorError, match="no finite numbers"):
+        score(estimator, jobs, handed.append)
+    handle.remove()
+    assert not handed

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import pytest
+import torch
+
+from steering.calibration import MAX_DOSE, Candidate, at_kl
+from steering.harm import MultipleChoice, NeutralHarm, NeutralKl, TeacherForcedHarm, plain_text, reply_text
+from steering.network import ScoredText, residual_norm
+from steering.neutral import Question
+from steering.profile import MAX_ACCURACY_DROP, MAX_KL, MAX_NLL_RISE
+from tests.steering.oracles import full_logprobs, make_directions, make_texts, token_logprobs
+
+CHOICES = ("tulip", "wagon", "broom", "kiwis")
+"""As many tokens each: the longest does not lose by its length alone."""
+QUESTIONS = [
+    Question(f"Which {kind} {thing}?", CHOICES, number % 4)
+    for number, (kind, thing) in enumerate(product(("late", "full", "old", "lost"), ("rose", "train", "cup")))
+]
+
+
+@torch.inference_mode()
+def direct_kl(model, texts: list[ScoredText], directions, after: list[ScoredText] | None = None) -> float:
+    """Mean over all tokens of sum p log(p / q), text by text."""
+    total, count = 0.0, 0
+    for text, steered_text in zip(texts, after or texts, strict=True):
+        p = full_logprobs(model, text).double()
+        q = full_logprobs(model, steered_text, directions).double()
+        total += float((p.exp() * (p - q)).sum())
+        count += len(text.text_ids)
+    return total / count
+
+
+def test_no_change_is_no_kl(network, texts):
+    kl = NeutralKl(network, texts, 1)
+    assert kl({}) == 0.0
+    assert kl({1: torch.zeros(network.width)}) == 0.0
+
+
+@pytest.mark.parametrize("block", [1, 2])
+@pytest.mark.parametrize("norm", [0.5, 4.0])
+def test_kl_equals_a_direct_computation(network, model, texts, block, norm):
+    directions = make_directions(block, norm=norm)
+    expected = direct_kl(model, texts, directions)
+    assert expected > 1e-4
+    assert NeutralKl(network, texts, block)(directions) == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+def test_kl_after_another_prompt(network, model, texts):
+    described = [ScoredText((5, 6, 7, *t.prompt_ids), t.text_ids) for t in texts]
+    directions = make_directions(1, norm=2.0)
+    kl = NeutralKl(network, texts, 1, described)
+    assert kl(directions) == pytest.approx(direct_kl(model, texts, directions, described), rel=1e-3)
+    assert kl({}) == pytest.approx(direct_kl(model, texts, {}, described), rel=1e-3)
+
+
+def test_the_norm_that_doses_are_relative_to(network, texts):
+    assert NeutralKl(network, texts, 1).residual_norm == residual_norm(network.prepare(texts, 1))
+
+
+def brute_force_accuracy(model, tokenizer, directions) -> float:
+    """Every question with every choice as one text, choice tokens scored one by one."""
+    right = 0
+    for q in QUESTIONS:
+        sums = []
+        for choice in q.choices:
+            asked = tokenizer(f"Question: {q.question}\nAnswer:", add_special_tokens=False)["input_ids"]
+            whole = tokenizer(f"Question: {q.question}\nAnswer: {choice}", add_special_tokens=False)["input_ids"]
+            assert whole[: len(asked)] == asked
+            text = ScoredText(tuple(asked), tuple(whole[len(asked) :]))
+            sums.append(sum(token_logprobs(model, text, directions).tolist()))
+        right += sums.index(max(sums)) == q.answer
+    return right / len(QUESTIONS)
+
+
+@torch.inference_mode()
+def test_multiple_choice_equals_brute_force(network, model, tokenizer):
+    choices = MultipleChoice(network, tokenizer, QUESTIONS, 1)
+    accuracies = set()
+    for directions in ({}, make_directions(1, norm=10.0, seed=1), make_directions(2, norm=10.0, seed=2)):
+        expected = brute_force_accuracy(model, tokenizer, directions)
+        assert choices.accuracy(directions) == pytest.approx(expected)
+        accuracies.add(expected)
+    assert len(accuracies) > 1, "the directions must move some answer"
+
+
+@torch.inference_mode()
+def test_harm_puts_the_three_together(network, model, tokenizer, texts):
+    neutral = ["The garden needs rain.", "hello and you"]
+    kl = NeutralKl(network, texts, 1)
+    harm = NeutralHarm(network, tokenizer, 1, kl=kl, texts=neutral, questions=QUESTIONS)
+    directions = make_directions(1, norm=10.0, seed=1)
+    scored = [plain_text(tokenizer, text) for text in neutral]
+    tokens = sum(len(t.text_ids) for t in scored)
+    nll = [-sum(float(token_logprobs(model, t, d).sum()) for t in scored) / tokens for d in ({}, directions)]
+    accuracy = [100 * brute_force_accuracy(model, tokenizer, d) for d in ({}, directions)]
+    found = harm.measure(directions)
+    assert found.kl == kl(directions)
+    assert found.nll_rise == pytest.approx(nll[1] - nll[0], abs=1e-4)
+    assert harm.nll_rise(directions) == pytest.approx(found.nll_rise)
+    assert found.accuracy_drop == pytest.approx(accuracy[0] - accuracy[1])
+    assert harm.measure({}) == TeacherForcedHarm(0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("kl", "nll_rise", "accuracy_drop", "within"),
+    [
+        (MAX_KL, MAX_NLL_RISE, MAX_ACCURACY_DROP, True),
+        (MAX_KL + 0.01, 0.0, 0.0, False),
+        (0.0, MAX_NLL_RISE + 0.01, 0.0, False),
+        (0.0, 0.0, MAX_ACCURACY_DROP + 0.1, False),
+        (0.0, -1.0, -5.0, True),
+        (math.nan, 0.0, 0.0, False),
+    ],
+)
+def test_the_budget_holds_all_three(kl, nll_rise, accuracy_drop, within):
+    assert TeacherForcedHarm(kl, nll_rise, accuracy_drop).within_budget is within
+
+
+def test_plain_texts_and_replies_as_tokens(tokenizer):
+    plain = plain_text(tokenizer, "hello you")
+    assert tokenizer.decode(plain.prompt_ids + plain.text_ids) == "hello you"
+    assert len(plain.prompt_ids) == 1
+    reply = reply_text(tokenizer, "Why?", "hello", "Be kind.")
+    assert tokenizer.decode(reply.text_ids) == "hello"
+    assert tokenizer.decode(reply.prompt_ids).endswith("user\nWhy?<|im_end|>\n<|im_start|>assistant\n")
+
+
+@pytest.mark.parametrize("target", [0.02, 0.05, 0.1])
+@pytest.mark.parametrize("start", [0.02, 0.14, 0.3])
+def test_at_kl_meets_its_target(network, target, start):
+    texts = make_texts(6, seed=8)
+    kl = NeutralKl(network, texts, 1)
+    (unit,) = make_directions(1, norm=1.0, seed=4).values()
+    found = at_kl(Candidate("caa", 1, unit, kl.residual_norm, start, math.nan, math.nan), kl, target)
+    reached = kl(found.directions())
+    assert found.dose <= MAX_DOSE
+    assert reached == pytest.approx(target, rel=0.1) or (found.dose == MAX_DOSE and reached < target)

@@ -1,0 +1,209 @@
+"""History, split, replies, learning and material: what is looked at, what judges, what is scored again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from steering.errors import TooFewItemsError
+from steering.history import ITEM_TOKENS, choose_history, history_slot
+from steering.items import CONTRASTIVE_SOURCES, PreferenceItem, Source
+from steering.learning import own_replies, score_history
+from steering.material import LEARNED_TOKENS, examples, scored_text
+from steering.replies import compare_replies, repetition
+from steering.selection import token_weights
+from steering.split import MIN_ITEMS, split_items
+
+WORDS = ("garden", "rice", "roses", "train", "hello", "rain", "you", "cup", "late", "key")
+
+
+def item(order: int, text: str, context: str = "", source: Source = Source.WRITING) -> PreferenceItem:
+    return PreferenceItem(f"i{order}", context, text, source, float(order))
+
+
+def token_count(tokenizer, text: str) -> int:
+    return len(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else 0
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lengths=st.lists(st.tuples(st.integers(0, 30), st.integers(1, 60)), max_size=8),
+    budget=st.integers(1, 500),
+    seed=st.integers(0, 99),
+)
+def test_history_fits_its_budget(tokenizer, lengths, budget, seed):
+    draw = random.Random(seed)
+    earlier = [
+        item(i, " ".join(draw.choices(WORDS, k=text)), " ".join(draw.choices(WORDS, k=asked)))
+        for i, (asked, text) in enumerate(lengths)
+    ]
+    chosen = choose_history(item(99, "rice and rain"), earlier, tokenizer, budget=budget)
+    assert set(chosen) <= set(earlier)
+    assert [c.order for c in chosen] == sorted(c.order for c in chosen)
+    slots = [history_slot([c], tokenizer).removeprefix("Request: ").removeprefix("Text: ") for c in chosen]
+    tokens = [token_count(tokenizer, slot.replace("\nAnswer: ", "")) for slot in slots]
+    assert sum(tokens) <= budget
+    assert all(count <= ITEM_TOKENS for count in tokens)
+    if earlier and budget >= len(earlier) * ITEM_TOKENS:
+        left_over = budget - sum(tokens)
+        assert len(chosen) == len(earlier) or left_over < ITEM_TOKENS
+
+
+def test_the_most_similar_is_taken_first(tokenizer):
+    earlier = [item(0, "boil the rice"), item(1, "the train is late"), item(2, "prune the roses")]
+    for text, expected in (("how much rice?", 0), ("a late train", 1), ("roses need rain", 2)):
+        chosen = choose_history(item(9, text), earlier, tokenizer, budget=token_count(tokenizer, "the train is late"))
+        assert [c.order for c in chosen] == [expected], text
+
+
+def test_of_equals_the_newer_is_taken_first(tokenizer):
+    text = "boil the rice, then wait for the roses to bloom in the garden"
+    earlier = [item(i, text) for i in range(4)]
+    cost = token_count(tokenizer, text)
+    assert [c.order for c in choose_history(item(9, "x"), earlier, tokenizer, budget=2 * cost)] == [2, 3]
+
+
+def test_nothing_earlier_is_no_history(tokenizer):
+    assert choose_history(item(0, "x"), [], tokenizer, budget=600) == ()
+    assert len(choose_history(item(1, "!?"), [item(0, "...")], tokenizer, budget=600)) == 1
+
+
+def test_the_slot_shortens_request_and_answer(tokenizer):
+    long = item(0, "rain " * 300, "why? " * 300)
+    slot = history_slot([long, item(1, "short", "asked")], tokenizer)
+    request, answer = slot.split("\n\n")[0].removeprefix("Request: ").split("\nAnswer: ")
+    assert token_count(tokenizer, request) == ITEM_TOKENS // 3
+    assert token_count(tokenizer, answer) == ITEM_TOKENS - ITEM_TOKENS // 3
+    assert slot.endswith("Request: asked\nAnswer: short")
+
+
+@given(
+    sources=st.lists(st.sampled_from(list(Source)), max_size=40),
+    orders=st.randoms(use_true_random=False),
+)
+def test_the_split_judges_by_the_newest(sources, orders):
+    made = [item(i, "a text", source=source) for i, source in enumerate(sources)]
+    orders.shuffle(made)
+    usable = sorted((i for i in made if i.source in CONTRASTIVE_SOURCES), key=lambda i: i.order)
+    if len(usable) < MIN_ITEMS:
+        with pytest.raises(TooFewItemsError, match=f"^{len(usable)} texts to learn from"):
+            split_items(made)
+        return
+    split = split_items(made)
+    assert list(split.fit + split.tune + split.held_back) == usable == list(split.learnable)
+    assert split.development == split.fit + split.tune
+    quarter = len(usable) / 4
+    assert all(part for part in (split.fit, split.tune, split.held_back))
+    assert abs(len(split.held_back) - quarter) <= 0.5 and len(split.tune) == len(split.held_back)
+
+
+def test_empty_texts_teach_nothing():
+    made = [item(i, "a text" if i % 2 else " \n") for i in range(8)]
+    assert [i.order for i in split_items(made).learnable] == [1, 3, 5, 7]
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("", 0.0),
+        ("too short here", 0.0),
+        ("one two three four five", 0.0),
+        ("a b c d a b c d", 1 / 5),
+        ("a a a a a a", 2 / 3),
+        ("A b C d\na B c D", 1 / 5),
+    ],
+)
+def test_repetition_by_hand(reply, expected):
+    assert repetition(reply) == pytest.approx(expected)
+
+
+def test_equal_replies_show_no_change():
+    replies = ["one two three four five six", "a a a a a a", "short"]
+    change = compare_replies(replies, replies)
+    assert (change.repetition_rise, change.length_change) == (0.0, 0.0)
+    assert change.within_budget
+
+
+def test_a_change_of_replies_by_hand():
+    unsteered = ["a b c d a b c d", "e f g h e f g h"] * 10
+    steered = ["a a a a a a a a a a a a", "e f g h e f g h i j k l"] * 10
+    change = compare_replies(unsteered, steered)
+    before, after = 1 / 5, (8 / 9 + 1 / 9) / 2
+    assert change.repetition_rise == pytest.approx((after - before) / before)
+    assert change.length_change == pytest.approx((12 - 8) / 8)
+    assert change.credible_length_change == pytest.approx(0.5)
+    assert 0.1 < change.credible_repetition_rise <= change.repetition_rise
+    assert not change.within_budget
+
+
+def test_chance_is_no_change():
+    draw = random.Random(3)
+    one, other = (["word " * draw.randint(10, 60) for _ in range(24)] for _ in range(2))
+    change = compare_replies(one, other)
+    assert abs(change.credible_length_change) <= abs(change.length_change)
+    assert abs(change.credible_length_change) < 0.1
+
+
+def test_only_what_is_new_is_scored(estimator, items):
+    kept: dict = {}
+    counts: list[int] = []
+    first = score_history(estimator, items[:-2], {}, kept.update, counts.append)
+    tokens = sum(token_count(estimator.tokenizer, i.text) for i in items[:-2])
+    assert (first.tokens_scored, first.tokens_cached) == (tokens, 0)
+    assert counts == sorted(counts) and counts[0] == 0 and counts[-1] == len(items) - 2
+    cached = {key: effects for key, (_, effects) in kept.items()}
+    again: dict = {}
+    second = score_history(estimator, items, cached, again.update, lambda _: None)
+    assert {item_id for item_id, _ in again.values()} == {items[-2].id, items[-1].id}
+    assert second.tokens_cached == tokens
+    assert second.tokens_scored == sum(token_count(estimator.tokenizer, i.text) for i in items[-2:])
+    assert {k: second.effects[k] for k in first.effects} == first.effects
+
+
+def test_another_estimator_scores_anew(estimator, items):
+    kept: dict = {}
+    score_history(estimator, items[:3], {}, kept.update, lambda _: None)
+    cached = {key: effects for key, (_, effects) in kept.items()}
+    other = replace(estimator, fingerprint="another")
+    assert score_history(other, items[:3], cached, lambda _: None, lambda _: None).tokens_cached == 0
+
+
+def test_examples_carry_weights_and_negatives(estimator, items):
+    tokenizer = estimator.tokenizer
+    effects = score_history(estimator, items, {}, lambda _: None, lambda _: None).effects
+    rejected = replace(items[0], negative="a reply that was rejected")
+    negatives = {i.id: "my own reply" for i in items}
+    made = examples(tokenizer, [rejected, *items[1:]], effects, negatives, vetoed=["garden", "x"])
+    assert len(made) == len(items) - 1, "the last item is nothing but a vetoed word"
+    for source, example in zip([rejected, *items[1:]], made, strict=False):
+        assert tokenizer.decode(example.text.text_ids) == source.text
+        expected = "a reply that was rejected" if source is rejected else "my own reply"
+        assert tokenizer.decode(example.negative.text_ids) == expected
+        assert example.negative.prompt_ids == example.text.prompt_ids
+        found = effects[source.id]
+        for start, end, weight, full in zip(
+            found.starts, found.ends, example.weights, token_weights(found.effects), strict=True
+        ):
+            at = source.text.find("garden")
+            inside = at >= 0 and start < at + len("garden") and end > at
+            assert weight == (0.0 if inside else full)
+
+
+def test_a_long_text_is_learned_from_up_to_its_limit(estimator):
+    long = item(0, "garden " * 300)
+    effects = score_history(estimator, [long], {}, lambda _: None, lambda _: None).effects
+    (made,) = examples(estimator.tokenizer, [long], effects, {"i0": "no"})
+    assert len(made.text.text_ids) == len(made.weights) == LEARNED_TOKENS
+    assert scored_text(estimator.tokenizer, long) == made.text
+
+
+def test_own_replies_are_asked_for_where_there_is_no_negative(tiny_chat):
+    made = [replace(item(0, "x", "hello"), negative="no"), item(1, "y", "hello"), item(2, "z")]
+    counts: list[int] = []
+    replies = own_replies(tiny_chat, made, counts.append)
+    assert replies.keys() == {"i1", "i2"} and all(reply.strip() for reply in replies.values())
+    assert counts == [1, 2, 3]
