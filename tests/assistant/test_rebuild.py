@@ -160,6 +160,8 @@ async def test_new_text_alone_is_scored_the_excluded_one_not_and_cancel_changes_
     before, state = query(home, SCORED), query(home, "SELECT * FROM steering")
     assistant = Assistant.open(home)
     try:
+        for asked_before in assistant.chat.conversations():  # own messages are scored too
+            assistant.chat.delete(asked_before.id)
         excluded = assistant.preferences.add_text("A text that nobody shall ever learn from.")
         assistant.preferences.exclude(f"writing:{excluded.id}")
         added = assistant.preferences.add_text("Aye, paint it green, my grandmother says.", "Which colour?")
