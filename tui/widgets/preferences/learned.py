@@ -22,6 +22,7 @@ from tui.telling import telling
 from tui.text import literal
 from tui.widgets.text_modal import TextModal
 
+ASKED_WIDTH = 240
 TEXT_WIDTH = 120
 SOURCES = {
     Source.EDITED: "edited",
@@ -113,7 +114,8 @@ class LearnedPanel(Vertical):
         self.action_toggle_item()
 
     def _detail(self, one: LearnableItem) -> Content:
-        context = literal(one.item.context) if one.item.context else Content("nobody asked")
+        # A long question must not push the text itself out of sight.
+        context = Content(one_line(one.item.context, ASKED_WIDTH) or "nobody asked")
         parts = [Content.styled("Asked", "bold dim"), context, Content("")]
         parts += [Content.styled("Your text", "bold dim"), *self._explained(one)]
         return Content("\n").join(parts)
