@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from steering.chat_model import ChatModel
-from steering.effects import EffectKey, TokenEffects, plan, score, scored_tokens
+from steering.effects import EffectKey, TokenEffects, plan, score, scored_tokens, shortened_request
 from steering.estimator import Estimator
 from steering.items import PreferenceItem
+from steering.material import REQUEST_TOKENS
 from steering.neutral import load_neutral_set
 from steering.replies import REPLY_TOKENS, generate_replies
 from steering.tuning import NeutralReplies
@@ -58,12 +60,18 @@ def neutral_replies(chat: ChatModel, known: Sequence[str], on_reply: Callable[[i
     return NeutralReplies(requests, tuple(replies))
 
 
-def own_replies(chat: ChatModel, items: Sequence[PreferenceItem], on_reply: Callable[[int], None]) -> dict[str, str]:
-    """The model's own unsteered reply by item id, for the items without a rejected or original one."""
+def own_replies(
+    chat: ChatModel, tokenizer: Any, items: Sequence[PreferenceItem], on_reply: Callable[[int], None]
+) -> dict[str, str]:
+    """The model's own unsteered reply by item id, for the items without a rejected or original one.
+
+    It answers the request as vectors see it, cut to its end.
+    """
     replies: dict[str, str] = {}
     for done, item in enumerate(items):
         if not item.negative:
-            reply = chat.reply(item.context, max_tokens=REPLY_TOKENS, seed=done)
+            request = shortened_request(tokenizer, item.context, REQUEST_TOKENS)
+            reply = chat.reply(request, max_tokens=REPLY_TOKENS, seed=done)
             replies[item.id] = reply if reply.strip() else "."
         on_reply(done + 1)
     return replies

@@ -86,7 +86,7 @@ def build_profile(
     phrases = rank_phrases(request.items, history.effects, vetoed=request.vetoed_phrases)
     with clock.stage("replies", len(neutral_set.prompts) + len(split.learnable)) as done:
         neutral = neutral_replies(chat, request.neutral_replies, done)
-        negatives = own_replies(chat, split.learnable, lambda n: done(len(neutral_set.prompts) + n))
+        negatives = own_replies(chat, tokenizer, split.learnable, lambda n: done(len(neutral_set.prompts) + n))
     with clock.stage("description"):
         description = _best_description(request, estimator, chat, split, phrases)
 

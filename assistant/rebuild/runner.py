@@ -28,8 +28,8 @@ from storage.store import Store
 
 MODULE = "assistant.rebuild.worker"
 EVENTS: tuple[type[RebuildMessage], ...] = (StageProgress, Scored, Built, RebuildFailed)
-BESIDE_THE_CHAT = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Threads that wait sleep instead of spinning: a fifth slower alone, two to three times faster beside other work."""
+BESIDE_THE_CHAT = {"GOMP_SPINCOUNT": "10000"}
+"""Threads that wait spin for microseconds only, then sleep: as fast alone, a quarter faster beside other work."""
 PIPELINE_VERSION = 1
 """Goes up whenever the same items would give another profile."""
 

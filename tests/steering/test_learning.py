@@ -201,9 +201,9 @@ def test_a_long_text_is_learned_from_up_to_its_limit(estimator):
     assert scored_text(estimator.tokenizer, long) == made.text
 
 
-def test_own_replies_are_asked_for_where_there_is_no_negative(tiny_chat):
+def test_own_replies_are_asked_for_where_there_is_no_negative(tiny_chat, tokenizer):
     made = [replace(item(0, "x", "hello"), negative="no"), item(1, "y", "hello"), item(2, "z")]
     counts: list[int] = []
-    replies = own_replies(tiny_chat, made, counts.append)
+    replies = own_replies(tiny_chat, tokenizer, made, counts.append)
     assert replies.keys() == {"i1", "i2"} and all(reply.strip() for reply in replies.values())
     assert counts == [1, 2, 3]
