@@ -63,6 +63,11 @@ def test_a_vetoed_phrase_has_no_weight_wherever_it_stands(text, vetoed, kept):
     assert without_vetoed(text, effects, [1.0] * len(spans), vetoed) == kept
 
 
+def test_the_neighbours_of_a_vetoed_word_keep_their_weight():
+    effects = make_effects([(0, 2), (2, 8), (8, 9), (9, 10), (10, 10)], [1.0] * 5)
+    assert without_vetoed("x(cheers)y", effects, [1.0] * 5, ["cheers"]) == [1, 0, 1, 1, 1]
+
+
 def test_every_phrase_that_is_shown_can_be_vetoed():
     """What `rank_phrases` joins from words, `without_vetoed` finds again in the text."""
     text = "well -- rinse, the (rice); and rinse the... rice! e\u0301te\u0301 हिन्दी"
@@ -127,6 +132,11 @@ def test_phrases_by_hand():
         p.text: p.effect / math.sqrt(p.count * len(p.text.split())) * math.log2(1 + len(p.item_ids)) for p in phrases
     }
     assert [p.text for p in phrases] == sorted(rank, key=lambda text: -rank[text])
+
+
+def test_what_recurs_over_items_beats_what_recurs_in_one():
+    items = history("alpha and alpha", "beta and so", "beta")
+    assert [p.text for p in rank_phrases(items, scored(items, {"alpha": 1.0, "beta": 0.9}))] == ["beta", "alpha"]
 
 
 def test_a_word_that_loses_on_its_other_occurrences_is_no_phrase():
