@@ -87,12 +87,21 @@ def _converted(source: Path, target: Path) -> Path:
         )
         model.to(torch.bfloat16).save_pretrained(draft)
         tokenizer.save_pretrained(draft)
-        draft.rename(target)
+        _move_into_place(draft, target)
     except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError, struct.error) as error:
         raise EstimatorError(f"{source}: cannot be converted for estimation ({_first_line(error)})") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return target
+
+
+def _move_into_place(draft: Path, target: Path) -> None:
+    try:
+        draft.rename(target)
+    except OSError:
+        # Another process has converted the same model meanwhile: its copy is as good.
+        if not (target / "config.json").exists():
+            raise
 
 
 def _first_line(error: Exception) -> str:

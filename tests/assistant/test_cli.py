@@ -202,7 +202,7 @@ def test_profile_commands(cli, with_profile, tmp_path):
 
 
 def test_interrupted_chat_is_130_and_keeps_what_came(cli):
-    with cli.start(*ENDLESS) as process:
+    with cli.start(*ENDLESS, bufsize=0) as process:  # a buffer would keep what `communicate` must see
         first = process.stdout.read(1)
         assert first
         (engine,) = children(process.pid)

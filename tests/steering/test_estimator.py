@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 
 import gguf
 import numpy as np
@@ -31,6 +33,15 @@ def test_a_gguf_file_is_converted_once(tmp_path):
     assert torch.equal(one, other)
     text = "hello you 😀"
     assert first.tokenizer(text)["input_ids"] == second.tokenizer(text)["input_ids"]
+
+
+def test_two_processes_may_convert_at_once(tmp_path):
+    source = write_tiny_model(tmp_path / "tiny.gguf")
+    program = "import sys; from pathlib import Path; from steering.estimator import load_estimator as load; "
+    load = [sys.executable, "-c", program + "load(Path(sys.argv[1]), Path(sys.argv[2]), 'abc')"]
+    both = [subprocess.Popen([*load, source, tmp_path / "cache"]) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["abc"]
 
 
 def test_the_weights_are_those_of_the_file(tiny_path, tmp_path):
