@@ -96,7 +96,7 @@ class OutcomePanel(VerticalScroll, can_focus=False):
         if area.text == self._shown_description:
             self._shown_description = sanitise(profile.description)
             area.load_text(self._shown_description)
-        words = "✎ in your words" if profile.description_edited else "written by the model; change it as you like"
+        words = "✎ in your words" if profile.description_edited else "drawn from your texts; change it as you like"
         self.query_one("#description-state", Static).update(Content(words))
 
     def on_switch_changed(self, event: Switch.Changed) -> None:
