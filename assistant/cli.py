@@ -19,7 +19,7 @@ from assistant.commands.profile import profile
 from assistant.commands.rebuild import rebuild
 from assistant.errors import AssistantError
 
-FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+FAILED, INTERRUPTED = 1, 130
 DISTRIBUTION = "private-assistant"
 
 

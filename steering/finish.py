@@ -14,7 +14,7 @@ from steering.chat_model import ChatModel
 from steering.control_vector import ControlVector
 from steering.estimator import Estimator
 from steering.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
-from steering.heldout import HeldOut
+from steering.heldout import HeldOut, Nll
 from steering.items import PreferenceItem
 from steering.material import scored_text
 from steering.neutral import load_neutral_set
@@ -111,12 +111,12 @@ class Finisher:
             interval=steered.gain_interval(unsteered),
             gain_random=self._random_gain(plain, shipped.candidate),
             description_gain=described.nll().gain_over(unsteered) if self._system else 0.0,
-            curve=tuple(
-                StrengthPoint(s, described.nll(at).gain_over(unsteered), self._kl(at))
-                for s in STRENGTHS
-                for at in (unseen.directions(s),)
-            ),
+            curve=tuple(self._point(s, unseen, described, unsteered) for s in STRENGTHS),
         )
+
+    def _point(self, strength: float, candidate: Candidate, held: HeldOut, unsteered: Nll) -> StrengthPoint:
+        directions = candidate.directions(strength)
+        return StrengthPoint(strength, held.nll(directions).gain_over(unsteered), self._kl(directions))
 
     def _fit(self, examples: Sequence[Example]) -> Candidate:
         """The chosen method on the chosen block."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from steering.backbones.base import Example
 from steering.effects import MAX_TEXT_TOKENS, TokenEffects, shortened_request
+from steering.errors import TooFewItemsError
 from steering.items import PreferenceItem
 from steering.network import ScoredText
 from steering.prompts import render_prompt, tokenize_text, well_formed
@@ -35,15 +36,20 @@ def examples(
     """Items with SteerX weights; `negatives` are replies by item id (an item's own negative goes first).
 
     Items whose every token is vetoed teach nothing and are dropped.
+
+    Raises: TooFewItemsError: that leaves none.
     """
     made = []
     for item in items:
         text = scored_text(tokenizer, item)
         found = effects[item.id]
         weights = without_vetoed(item.text, found, token_weights(found.effects), vetoed)[: len(text.text_ids)]
-        negative = _after_request(tokenizer, item, item.negative or negatives[item.id], "")
+        reply = item.negative or negatives.get(item.id)
+        negative = _after_request(tokenizer, item, reply, "") if reply else None
         if any(weights):
             made.append(Example(text, tuple(weights), negative))
+    if not made:
+        raise TooFewItemsError("your vetoes leave no word to learn from; take one back in the settings")
     return made
 
 

@@ -73,7 +73,6 @@ class Network:
         config = model.config.get_text_config()
         self.width: int = config.hidden_size
         self.vocabulary: int = config.vocab_size
-        self.max_positions: int = config.max_position_embeddings
         self._softcap: float | None = getattr(config, "final_logit_softcapping", None)
         for parameter in model.parameters():
             parameter.requires_grad_(False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from steering.backbones import BACKBONES
 from steering.backbones.base import Example
 from steering.chat_model import ChatModel
 from steering.control_vector import ControlVector
@@ -84,9 +85,9 @@ def build_profile(
     with clock.stage("effects", len(request.items)) as done:
         history = score_history(estimator, request.items, request.cached, on_effects, done)
     phrases = rank_phrases(request.items, history.effects, vetoed=request.vetoed_phrases)
-    with clock.stage("replies", len(neutral_set.prompts) + len(split.learnable)) as done:
+    with clock.stage("replies", len(neutral_set.prompts) + len(split.fit)) as done:
         neutral = neutral_replies(chat, request.neutral_replies, done)
-        negatives = own_replies(chat, tokenizer, split.learnable, lambda n: done(len(neutral_set.prompts) + n))
+        negatives = own_replies(chat, tokenizer, split.fit, lambda n: done(len(neutral_set.prompts) + n))
     with clock.stage("description"):
         description = _best_description(request, estimator, chat, split, phrases)
 
@@ -94,8 +95,12 @@ def build_profile(
         return examples(tokenizer, items, history.effects, negatives, request.vetoed_phrases)
 
     with clock.stage("calibration", candidate_count(len(network.blocks))) as done:
-        choice = choose_settings(estimator, learned(split.fit), split.tune, neutral, description, done)
+        own_words = request.description is not None
+        made = learned(split.fit)
+        choice = choose_settings(estimator, made, split.tune, neutral, description, done, own_words=own_words)
     with clock.stage("vector"):
+        if BACKBONES[choice.candidate.method].needs_negatives:
+            negatives |= own_replies(chat, tokenizer, (*split.tune, *split.held_back), lambda _: None)
         system = description_system(description) if choice.form in ("description", "both") else ""
         finisher = Finisher(estimator, choice, neutral, system)
         candidate, harm = finisher.ship(learned(split.learnable))

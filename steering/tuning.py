@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,8 +75,13 @@ def choose_settings(
     neutral: NeutralReplies,
     description: str,
     on_candidate: Callable[[int], None],
+    *,
+    own_words: bool = False,
 ) -> Choice:
-    """Method, block and dose by the gain at equal KL; then vector, description, both or none by the gain in all."""
+    """Method, block and dose by the gain at equal KL; then vector, description, both or none by the gain in all.
+
+    With `own_words` the description is the person's and stands in every prompt, so only forms with it are measured.
+    """
     network, tokenizer = estimator.network, estimator.tokenizer
     texts = [scored_text(tokenizer, item) for item in tune]
     replies = neutral.choosing().scored(tokenizer)
@@ -85,7 +90,10 @@ def choose_settings(
         candidates.append(candidate)
         on_candidate(len(candidates))
     chosen = best(candidates)
-    return Choice(chosen, _form(estimator, chosen, tune, neutral, description))
+    described = _gains_with_description(estimator, chosen, tune, neutral, description)
+    if own_words and description:
+        return Choice(chosen, "both" if described["both"].gain > described["description"].gain else "description")
+    return Choice(chosen, _form(chosen.gain, described))
 
 
 def candidate_count(blocks: int) -> int:
@@ -93,38 +101,35 @@ def candidate_count(blocks: int) -> int:
     return len(candidate_blocks(blocks)) * len(CHOOSING)
 
 
-def _form(
-    estimator: Estimator, chosen: Candidate, tune: Sequence[PreferenceItem], neutral: NeutralReplies, description: str
-) -> Form:
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """Gain on the tuning items in nats/token, and KL on the neutral replies in nats."""
+
+    gain: float
+    kl: float
+
+
+def _form(vector_gain: float, described: Mapping[Form, _Described]) -> Form:
     """Simplest form first: another one must gain DESCRIPTION_MUST_GAIN more, within the KL budget."""
-    steps: tuple[tuple[Form, float], ...] = (
-        ("vector", 0.0),
-        ("description", DESCRIPTION_MUST_GAIN),
-        ("both", DESCRIPTION_MUST_GAIN),
-    )
-    gains = {"vector": chosen.gain} | _gains_with_description(estimator, chosen, tune, neutral, description)
-    form: Form = "none"
-    found = 0.0
-    for name, must_gain in steps:
-        if name in gains and gains[name] > found + must_gain:
-            form, found = name, gains[name]
+    form: Form = "vector" if vector_gain > 0 else "none"
+    found = max(0.0, vector_gain)
+    for name, measured in described.items():
+        if measured.kl <= MAX_KL and measured.gain > found + DESCRIPTION_MUST_GAIN:
+            form, found = name, measured.gain
     return form
 
 
 def _gains_with_description(
     estimator: Estimator, chosen: Candidate, tune: Sequence[PreferenceItem], neutral: NeutralReplies, description: str
-) -> dict[str, float]:
+) -> dict[Form, _Described]:
+    """The description alone, then with the vector."""
     if not description:
         return {}
     network, tokenizer = estimator.network, estimator.tokenizer
     system = description_system(description)
     unsteered = HeldOut(network, [scored_text(tokenizer, item) for item in tune], chosen.block).nll()
-    described = HeldOut(network, [scored_text(tokenizer, item, system) for item in tune], chosen.block)
+    held = HeldOut(network, [scored_text(tokenizer, item, system) for item in tune], chosen.block)
     replies = neutral.choosing()
     kl = NeutralKl(network, replies.scored(tokenizer), chosen.block, replies.scored(tokenizer, system))
-    forms: dict[str, Directions] = {"description": {}, "both": chosen.directions()}
-    return {
-        form: described.nll(directions).gain_over(unsteered)
-        for form, directions in forms.items()
-        if kl(directions) <= MAX_KL
-    }
+    forms: tuple[tuple[Form, Directions], ...] = (("description", {}), ("both", chosen.directions()))
+    return {form: _Described(held.nll(directions).gain_over(unsteered), kl(directions)) for form, directions in forms}

@@ -19,11 +19,6 @@ class Effects:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def get_many(self, keys: Iterable[EffectKey]) -> dict[EffectKey, EffectRecord]:
-        """The records that there are for these keys."""
-        found = (self._get(key) for key in keys)
-        return {record.key: record for record in found if record is not None}
-
     def put_many(self, records: Iterable[EffectRecord]) -> None:
         """Store records in one transaction; one with the same key and item is replaced.
 
@@ -38,18 +33,6 @@ class Effects:
     def latest_for_item(self, item_id: str) -> EffectRecord | None:
         """The record of this item that was stored last."""
         row = self._db.row("SELECT * FROM effects WHERE item_id = ? ORDER BY rowid DESC LIMIT 1", (item_id,))
-        return None if row is None else _record(row)
-
-    def delete_for_item(self, item_id: str) -> None:
-        """Drop all records of this item."""
-        with self._db.transaction():
-            self._db.write("DELETE FROM effects WHERE item_id = ?", (item_id,))
-
-    def _get(self, key: EffectKey) -> EffectRecord | None:
-        row = self._db.row(
-            "SELECT * FROM effects WHERE item_hash = ? AND context_hash = ? AND estimator = ? AND method = ?",
-            (key.item_hash, key.context_hash, key.estimator, key.method),
-        )
         return None if row is None else _record(row)
 
 

@@ -87,14 +87,6 @@ class Profiles:
                 (text, version),
             )
 
-    def mark_stale(self, version: int) -> None:
-        """Say that this version no longer follows from the history.
-
-        Raises: NotFoundError: there is no such version.
-        """
-        with self._db.transaction():
-            self._update("UPDATE profiles SET stale = 1 WHERE version = ?", (version,))
-
     def delete(self, version: int) -> None:
         """Forget a version; if it was in use, steering is off afterwards.
 

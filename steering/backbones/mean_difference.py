@@ -18,10 +18,14 @@ from steering.network import Network, ScoredText
 class MeanDifference:
     """Mean pooling over the text's own tokens."""
 
+    needs_negatives = True
+
     def fit(self, network: Network, examples: Sequence[Example], block: int) -> Tensor:
         """See `Backbone.fit`."""
         positive = pooled(network, [e.text for e in examples], [e.weights for e in examples], block)
-        negatives = [e.negative for e in examples]
+        negatives = [e.negative for e in examples if e.negative is not None]
+        if len(negatives) < len(examples):
+            raise ValueError("every example of a mean difference needs a negative")
         negative = pooled(network, negatives, [(1.0,) * len(n.text_ids) for n in negatives], block)
         return (positive - negative).mean(dim=0)
 

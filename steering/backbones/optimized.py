@@ -31,6 +31,11 @@ class Optimized:
 
     steps: int = STEPS
 
+    @property
+    def needs_negatives(self) -> bool:
+        """See `Backbone.needs_negatives`."""
+        return False
+
     def fit(self, network: Network, examples: Sequence[Example], block: int) -> Tensor:
         """See `Backbone.fit`."""
         groups = step_groups([e.text for e in examples])[: self.steps]

@@ -49,7 +49,14 @@ def vector_bytes(folder: Path, *, seed: int = 5, length: float = 3.0) -> bytes:
     return path.read_bytes()
 
 
-def add_profile(assistant: Assistant, vector: bytes | None, *, fingerprint: str | None = None, **changes) -> Profile:
+def add_profile(
+    assistant: Assistant,
+    vector: bytes | None,
+    *,
+    fingerprint: str | None = None,
+    learned: tuple[str, ...] = (),
+    **changes,
+) -> Profile:
     """Store a version as a rebuild does, not in use yet."""
     made = replace(OUTCOME, **changes)
     record = assistant.store.profiles.add(
@@ -58,6 +65,6 @@ def add_profile(assistant: Assistant, vector: bytes | None, *, fingerprint: str 
         outcome=asdict(made),
         description=made.description,
         vector=vector,
-        item_hashes={},
+        item_hashes=dict.fromkeys(learned, "hash"),
     )
     return assistant.profiles.get(record.version)

@@ -93,8 +93,11 @@ def test_nothing_to_gain(assistant):
     assert plan(assistant).status.note == "nothing to gain found"
 
 
-def test_stale_profile_steers_and_says_so(assistant, steered):
-    assistant.store.profiles.mark_stale(steered.version)
+def test_stale_profile_steers_and_says_so(assistant, vector):
+    forgotten = assistant.preferences.add_text("Oats before noon, always.")
+    version = add_profile(assistant, vector, learned=(f"writing:{forgotten.id}",)).version
+    assistant.profiles.use(version)
+    assistant.store.writing.delete(forgotten.id)
     status = plan(assistant).status
     assert (status.on, status.note) == (True, "a text it was learned from is gone")
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from steering.backbones import BACKBONES
 from steering.errors import TooFewItemsError
 from steering.history import ITEM_TOKENS, choose_history, history_slot
 from steering.items import CONTRASTIVE_SOURCES, PreferenceItem, Source
@@ -17,6 +18,7 @@ from steering.material import LEARNED_TOKENS, examples, scored_text
 from steering.replies import compare_replies, repetition
 from steering.selection import token_weights
 from steering.split import MIN_ITEMS, split_items
+from steering.tuning import NeutralReplies, choose_settings
 
 WORDS = ("garden", "rice", "roses", "train", "hello", "rain", "you", "cup", "late", "key")
 
@@ -191,6 +193,32 @@ def test_examples_carry_weights_and_negatives(estimator, items):
             at = source.text.find("garden")
             inside = at >= 0 and start < at + len("garden") and end > at
             assert weight == (0.0 if inside else full)
+
+
+def test_vetoes_that_leave_nothing_are_said_in_words(estimator, items):
+    effects = score_history(estimator, items, {}, lambda _: None, lambda _: None).effects
+    with pytest.raises(TooFewItemsError, match="vetoes leave no word"):
+        examples(estimator.tokenizer, items[-1:], effects, {}, vetoed=["garden", "x"])
+
+
+def test_a_mean_difference_needs_negatives_and_the_optimized_vector_none(estimator, items):
+    effects = score_history(estimator, items, {}, lambda _: None, lambda _: None).effects
+    made = examples(estimator.tokenizer, items[:2], effects, {})
+    assert [example.negative for example in made] == [None, None]
+    for backbone in BACKBONES.values():
+        if backbone.needs_negatives:
+            with pytest.raises(ValueError, match="needs a negative"):
+                backbone.fit(estimator.network, made, 1)
+        else:
+            assert backbone.fit(estimator.network, made, 1).norm() > 0
+
+
+def test_the_persons_own_words_are_always_part_of_what_is_measured(estimator, items):
+    effects = score_history(estimator, items, {}, lambda _: None, lambda _: None).effects
+    made = examples(estimator.tokenizer, items[:3], effects, {i.id: "my own reply" for i in items})
+    neutral = NeutralReplies(("hello",) * 20, ("the garden is green",) * 20)
+    choice = choose_settings(estimator, made, items[3:5], neutral, "Say less.", lambda _: None, own_words=True)
+    assert choice.form in ("description", "both")
 
 
 def test_a_long_text_is_learned_from_up_to_its_limit(estimator):

@@ -83,7 +83,7 @@ def test_float32_comes_back_exactly(store: Store, values: list[float], last: int
     offsets = tuple(last for _ in numbers)
     record = EffectRecord(EffectKey("i", "c", "e", "m"), "message:1", offsets, offsets, numbers, numbers)
     store.effects.put_many([record])
-    found = store.effects.get_many([record.key])[record.key]
+    found = store.effects.latest_for_item("message:1")
     assert found == record
     assert [math.copysign(1, x) for x in found.logp_with] == [math.copysign(1, x) for x in numbers]
 
@@ -93,18 +93,17 @@ def test_effects_are_compact_float32(store: Store, raw: RawQuery):
     assert raw("SELECT starts, logp_with FROM effects") == [(struct.pack("<2i", 0, 3), struct.pack("<2f", -0.1, -0.5))]
 
 
-def test_effects_by_key_and_by_item(store: Store):
+def test_each_item_keeps_its_own_effects(store: Store, raw: RawQuery):
     old, new = effect("message:1", "old"), effect("message:1", "new")
     twin = effect("message:2", "old")
     store.effects.put_many([old, new, twin])
-    missing = EffectKey("nothing", "c", "estimator", "method")
-    assert set(store.effects.get_many([old.key, new.key, missing])) == {old.key, new.key}
+    assert raw("SELECT count(*) FROM effects") == [(3,)]
     assert store.effects.latest_for_item("message:1") == new
     store.effects.put_many([effect("message:1", "old", logp=-7.0)])
+    assert raw("SELECT count(*) FROM effects") == [(3,)]
     assert store.effects.latest_for_item("message:1") == effect("message:1", "old", logp=-7.0)
-    store.effects.delete_for_item("message:1")
-    assert store.effects.latest_for_item("message:1") is None
-    assert store.effects.get_many([old.key]) == {old.key: twin}
+    assert store.effects.latest_for_item("message:2") == twin
+    assert store.effects.latest_for_item("message:3") is None
 
 
 def add_profile(store: Store, **changes):
@@ -131,9 +130,8 @@ def test_profile_versions(store: Store):
     assert first.item_hashes == {"message:1": "aa", "writing:1": "bb"}
     assert (first.stale, first.description_edited) == (False, False)
     store.profiles.set_description(1, "in my words")
-    store.profiles.mark_stale(1)
     changed = store.profiles.get(1)
-    assert (changed.description, changed.description_edited, changed.stale) == ("in my words", True, True)
+    assert (changed.description, changed.description_edited, changed.stale) == ("in my words", True, False)
 
 
 def test_which_version_is_in_use(store: Store):
@@ -160,7 +158,6 @@ def test_what_is_not_there(store: Store):
         lambda: store.profiles.get(7),
         lambda: store.profiles.delete(7),
         lambda: store.profiles.set_description(7, ""),
-        lambda: store.profiles.mark_stale(7),
         lambda: store.writing.get(7),
         lambda: store.writing.delete(7),
     ):
