@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from bisect import bisect_right
@@ -16,6 +15,8 @@ from steering.profile import Phrase
 from steering.selection import PREFERENCE_THRESHOLD
 
 MAX_WORDS = 4
+PRIOR_OCCURRENCES = 4
+"""Occurrences without effect that are added to those of a phrase before its mean effect is taken."""
 _WORD = re.compile(r"\S+")
 _CORE = re.compile(r"[^\W_](?:.*[^\W_])?", re.DOTALL)
 
@@ -44,10 +45,10 @@ def rank_phrases(
 ) -> tuple[Phrase, ...]:
     """Preference-driven words and phrases, best first.
 
-    A phrase is a run of up to MAX_WORDS neighbouring words that each reach PREFERENCE_THRESHOLD. It is ranked by the
-    effect summed over *all* its occurrences in the history, high or not, over the square root of occurrences and words,
-    times the logarithm of the number of items it occurs in: a stop-word that is sometimes surprising loses on its other
-    occurrences, without a list of them, and what recurs beats what was said once.
+    A phrase is a run of up to MAX_WORDS neighbouring words that each reach PREFERENCE_THRESHOLD. It is ranked by its
+    mean effect over *all* its occurrences in the history, high or not, shrunk towards none: a stop-word that is
+    sometimes surprising loses on its other occurrences, without a list of them. What stands in a single item comes
+    after all that recurs.
     """
     words = {item.id: word_effects(item.text, effects[item.id]) for item in items if item.id in effects}
     banned = {_key(phrase.split()) for phrase in vetoed}
@@ -62,12 +63,12 @@ def rank_phrases(
         for key, t in tallies.items()
         if t.effect > 0
     ]
-    return tuple(sorted(phrases, key=lambda p: (-_rank(p), p.text))[:limit])
+    phrases.sort(key=lambda phrase: phrase.text)
+    return tuple(sorted(phrases, key=_rank, reverse=True)[:limit])
 
 
-def _rank(phrase: Phrase) -> float:
-    words = len(phrase.text.split())
-    return phrase.effect / math.sqrt(phrase.count * words) * math.log2(1 + len(phrase.item_ids))
+def _rank(phrase: Phrase) -> tuple[bool, float]:
+    return len(phrase.item_ids) > 1, phrase.effect / (phrase.count + PRIOR_OCCURRENCES)
 
 
 def word_effects(text: str, effects: TokenEffects) -> list[WordEffect]:

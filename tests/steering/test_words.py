@@ -128,10 +128,15 @@ def test_phrases_by_hand():
         "Cheers mate": (6.0, 2, ("i0", "i1")),
         "nice": (1.2, 2, ("i0", "i1")),
     }
-    rank = {
-        p.text: p.effect / math.sqrt(p.count * len(p.text.split())) * math.log2(1 + len(p.item_ids)) for p in phrases
-    }
-    assert [p.text for p in phrases] == sorted(rank, key=lambda text: -rank[text])
+    assert [p.text for p in phrases] == ["Cheers mate", "nice", "cheers mate nice"], "6/6, 1.2/6, and one item only"
+
+
+def test_a_frequent_word_of_little_effect_does_not_bury_a_rare_one_of_much():
+    items = history(*["the end of the day"] * 6, "a weir", "the weir")
+    effects = scored(items, {"the": 0.6, "weir": 1.9})
+    found = {p.text: p.effect for p in rank_phrases(items, effects)}
+    assert found["the"] > found["weir"], "in sum"
+    assert next(iter(found)) == "weir"
 
 
 def test_what_recurs_over_items_beats_what_recurs_in_one():
