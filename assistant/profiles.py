@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,13 +46,23 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why an item counts: its text, the effect of every scored token, its phrases; or why it was left out."""
+    """Why an item counts; or why it was left out.
+
+    Attributes:
+        spans: the effect of every scored token.
+        phrases: those of the profile that come from this item.
+        compared_with: the earlier items that stood for the person when it was scored.
+        unscored: characters at the end of a long text that were not scored.
+        left_out: why it was not learned from, or why nothing is known of it; empty where neither.
+    """
 
     item_id: str
     context: str
     text: str
     spans: tuple[Span, ...]
     phrases: tuple[Phrase, ...]
+    compared_with: tuple[str, ...]
+    unscored: int
     left_out: str
 
 
@@ -149,7 +160,9 @@ class Profiles:
             text=learnable.item.text,
             spans=_spans(record) if record else (),
             phrases=tuple(p for p in profile.outcome.phrases if item_id in p.item_ids),
-            left_out="" if record else _why_unscored(learnable.why_left_out),
+            compared_with=record.history if record else (),
+            unscored=len(learnable.item.text) - max(record.ends, default=0) if record else 0,
+            left_out=learnable.why_left_out or ("" if record else "it is new since the last rebuild"),
         )
 
     def export(self, path: Path) -> None:
@@ -232,9 +245,5 @@ def _profile(record: ProfileRecord, state: SteeringState) -> Profile:
 
 
 def _spans(record: EffectRecord) -> tuple[Span, ...]:
-    effects = (a - b for a, b in zip(record.logp_with, record.logp_without, strict=True))
-    return tuple(Span(*span) for span in zip(record.starts, record.ends, effects, strict=True))
-
-
-def _why_unscored(reason: str) -> str:
-    return reason or "not scored yet: it is new since the last rebuild"
+    tokens = zip(record.starts, record.ends, record.logp_with, record.logp_without, strict=True)
+    return tuple(Span(start, end, a - b, math.exp(a) - math.exp(b)) for start, end, a, b in tokens)

@@ -6,73 +6,38 @@ template on both sides; h are earlier items of the same person (NextQuill, arXiv
 
 from __future__ import annotations
 
-import hashlib
 import math
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from steering.errors import EstimatorError
 from steering.estimator import Estimator
-from steering.history import choose_history, history_slot
+from steering.history import Job, history_slot
 from steering.items import PreferenceItem
-from steering.network import Network, ScoredText, batches
-from steering.prompts import history_system, render_prompt, tokenize_text, well_formed
+from steering.limits import MAX_TEXT_TOKENS, windows
+from steering.network import ScoredText
+from steering.prompts import history_system, render_prompt, shortened_request, tokenize_text, well_formed
+from steering.scoring import Scorer
 
-METHOD = "earlier-items-1"
-"""Names how h is chosen and put into words; part of every effect's key."""
-
-MAX_TEXT_TOKENS = 256
-"""Tokens of a text that are scored; the rest is left out and counted."""
-
-MAX_REQUEST_TOKENS = 256
-HISTORY_TOKENS = 600
-
-
-@dataclass(frozen=True, slots=True)
-class EffectKey:
-    """What an effect depends on; any change of it means scoring anew."""
-
-    item_hash: str
-    context_hash: str
-    estimator: str
-    method: str
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One item to score, with the earlier items that stand for the person."""
-
-    item: PreferenceItem
-    history: tuple[PreferenceItem, ...]
-
-    def key(self, estimator: str) -> EffectKey:
-        """What its effects are kept under."""
-        return EffectKey(self.item.content_hash, self.context_hash, estimator, METHOD)
-
-    @property
-    def context_hash(self) -> str:
-        """Hash of the history an effect was computed with (hex, 32 characters)."""
-        joined = "\n".join(item.content_hash for item in self.history)
-        return hashlib.sha256(joined.encode()).hexdigest()[:32]
+PORTION_TOKENS = 2048
+"""Tokens of texts that are scored before their effects are handed over: what a kill costs at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenEffects:
-    """Effects of one item; all tuples have one entry a scored token.
+    """Effects of one item; the tuples have one entry a scored token.
 
     Attributes:
         starts, ends: the characters of the item's text that the token covers.
         logp_with, logp_without: log-probability in nats with and without h.
+        history: the ids of the items that were h; not one entry a token.
     """
 
     starts: tuple[int, ...]
     ends: tuple[int, ...]
     logp_with: tuple[float, ...]
     logp_without: tuple[float, ...]
+    history: tuple[str, ...] = ()
 
     @property
     def effects(self) -> tuple[float, ...]:
@@ -86,37 +51,31 @@ class TokenEffects:
         return tuple(math.exp(a) - math.exp(b) for a, b in pairs)
 
 
-def plan(items: Iterable[PreferenceItem], tokenizer: Any) -> list[Job]:
-    """A job for every item, its history chosen among the items of a smaller order within the token budget."""
-    ordered = sorted(items, key=lambda item: (item.order, item.id))
-    orders = [item.order for item in ordered]
-    return [
-        Job(item, choose_history(item, ordered[: bisect_left(orders, item.order)], tokenizer, budget=HISTORY_TOKENS))
-        for item in ordered
-    ]
-
-
 def score(
     estimator: Estimator,
     jobs: Sequence[Job],
     on_scored: Callable[[dict[str, TokenEffects]], None],
     *,
-    max_batch_tokens: int = 4096,
+    max_batch_tokens: int = 8192,
 ) -> None:
-    """Score all jobs in batches of similar length; `on_scored` gets every batch's effects by item id.
+    """Score all jobs, those with the same history together; `on_scored` gets the effects of a few items by their ids.
 
-    A batch holds both sides of its items, so that whatever was handed over is complete.
-    Raises: EstimatorError: a log-probability is not a finite number.
+    Both sides of an item are handed over at once, so that whatever was handed over is complete.
+
+    Raises: EstimatorError: a log-probability is not a finite number, or memory does not suffice for a single text.
     """
-    sides = [_both_sides(estimator.tokenizer, job) for job in jobs]
-    longest = [with_history for with_history, _ in sides]
-    for group in batches(longest, max_batch_tokens):
-        with_h = _logprobs(estimator.network, [sides[i][0] for i in group], max_batch_tokens)
-        without = _logprobs(estimator.network, [sides[i][1] for i in group], max_batch_tokens)
+    # One for each side: both keep the beginning that they have read last.
+    scorer_with, scorer_without = (Scorer(estimator.network, max_batch_tokens) for _ in range(2))
+    for portion in _portions(estimator.tokenizer, jobs):
+        without = _logprobs(scorer_without, estimator, portion, "")
+        with_h: dict[str, list[float]] = {}
+        for group in _by_history(portion):
+            slot = history_slot(group[0].history, estimator.tokenizer)
+            with_h |= _logprobs(scorer_with, estimator, group, slot) if slot else {}
         on_scored(
             {
-                jobs[i].item.id: _effects(estimator.tokenizer, jobs[i].item, a, b)
-                for i, a, b in zip(group, with_h, without, strict=True)
+                job.item.id: _effects(estimator.tokenizer, job, with_h.get(job.item.id, alone), alone)
+                for job, alone in zip(portion, without.values(), strict=True)
             }
         )
 
@@ -126,35 +85,54 @@ def scored_tokens(tokenizer: Any, item: PreferenceItem) -> tuple[int, ...]:
     return tokenize_text(tokenizer, well_formed(item.text))[0][:MAX_TEXT_TOKENS]
 
 
-def shortened_request(tokenizer: Any, request: str, limit: int = MAX_REQUEST_TOKENS) -> str:
-    """The end of a long request (what is asked mostly stands last), cut at a token boundary."""
-    cleaned = well_formed(request)
-    _, spans = tokenize_text(tokenizer, cleaned)
-    return cleaned if len(spans) <= limit else cleaned[spans[-limit][0] :]
+def unscored_tokens(tokenizer: Any, item: PreferenceItem) -> int:
+    """How many tokens at the end of a long text are not scored."""
+    return max(0, len(tokenize_text(tokenizer, well_formed(item.text))[0]) - MAX_TEXT_TOKENS)
 
 
-def _both_sides(tokenizer: Any, job: Job) -> tuple[ScoredText, ScoredText]:
-    text_ids = scored_tokens(tokenizer, job.item)
-    request = shortened_request(tokenizer, job.item.context)
-    slot = history_slot(job.history, tokenizer)
-    with_h, without = (render_prompt(tokenizer, request, history_system(h)) for h in (slot, ""))
-    return ScoredText(with_h if job.history else without, text_ids), ScoredText(without, text_ids)
+def _by_history(jobs: Iterable[Job]) -> list[list[Job]]:
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(job.context_hash, []).append(job)
+    return list(groups.values())
 
 
-@torch.inference_mode()
-def _logprobs(network: Network, texts: Sequence[ScoredText], max_batch_tokens: int) -> list[list[float]]:
-    found: list[list[float]] = [[] for _ in texts]
-    for group in batches(texts, max_batch_tokens):
-        batch = network.run([texts[i] for i in group])
-        logprobs = network.token_logprobs(batch)
-        if not torch.isfinite(logprobs).all():
-            raise EstimatorError("the estimator gave log-probabilities that are no finite numbers; use another model")
-        for row, i in enumerate(group):
-            found[i] = logprobs[batch.owners == row].tolist()
-    return found
+def _portions(tokenizer: Any, jobs: Iterable[Job]) -> Iterator[list[Job]]:
+    """Jobs that are scored and handed over together, those of one history side by side."""
+    portion: list[Job] = []
+    tokens = 0
+    for job in (job for group in _by_history(jobs) for job in group):
+        portion.append(job)
+        tokens += len(scored_tokens(tokenizer, job.item))
+        if tokens >= PORTION_TOKENS:
+            yield portion
+            portion, tokens = [], 0
+    if portion:
+        yield portion
 
 
-def _effects(tokenizer: Any, item: PreferenceItem, with_h: list[float], without: list[float]) -> TokenEffects:
-    _, spans = tokenize_text(tokenizer, well_formed(item.text))
+def _logprobs(scorer: Scorer, estimator: Estimator, jobs: Sequence[Job], slot: str) -> dict[str, list[float]]:
+    """Log-probabilities of all tokens of every job's text by item id, after a history (empty: none)."""
+    cut = {job.item.id: _windows(estimator, job.item, history_system(slot)) for job in jobs}
+    scored = iter(scorer.logprobs([window for of_item in cut.values() for window in of_item]))
+    return {item_id: [logprob for _ in of_item for logprob in next(scored)] for item_id, of_item in cut.items()}
+
+
+def _windows(estimator: Estimator, item: PreferenceItem, system: str) -> list[ScoredText]:
+    limits, tokenizer = estimator.limits, estimator.tokenizer
+    if not (text_ids := scored_tokens(tokenizer, item)):
+        return []
+    prompt = render_prompt(tokenizer, shortened_request(tokenizer, item.context, limits.request), system)
+    return windows(prompt, text_ids, limits.context)
+
+
+def _effects(tokenizer: Any, job: Job, with_h: list[float], without: list[float]) -> TokenEffects:
+    _, spans = tokenize_text(tokenizer, well_formed(job.item.text))
     kept = spans[: len(with_h)]
-    return TokenEffects(tuple(start for start, _ in kept), tuple(end for _, end in kept), tuple(with_h), tuple(without))
+    return TokenEffects(
+        starts=tuple(start for start, _ in kept),
+        ends=tuple(end for _, end in kept),
+        logp_with=tuple(with_h),
+        logp_without=tuple(without),
+        history=tuple(item.id for item in job.history),
+    )

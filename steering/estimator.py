@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.utils import logging as transformers_logging
 
 from steering.errors import EstimatorError
+from steering.limits import Limits, limits_of
 from steering.network import Network
 
 
@@ -30,6 +31,14 @@ class Estimator:
     network: Network
     tokenizer: Any
     fingerprint: str
+
+    @property
+    def limits(self) -> Limits:
+        """How many tokens the parts of a prompt may have.
+
+        Raises: EstimatorError: the model's context is too short to learn anything.
+        """
+        return limits_of(self.network.context)
 
 
 def load_estimator(source: Path, cache: Path, fingerprint: str) -> Estimator:

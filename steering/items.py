@@ -46,9 +46,18 @@ class PreferenceItem:
 
     @property
     def content_hash(self) -> str:
-        """Hash of all that scoring and learning see of this item (hex, 32 characters)."""
-        digest = hashlib.sha256()
-        for part in (self.context, self.text, self.negative or ""):
-            encoded = part.encode("utf-8", "surrogatepass")
-            digest.update(len(encoded).to_bytes(8, "little") + encoded)
-        return digest.hexdigest()[:32]
+        """Hash of all that learning sees of this item (hex, 32 characters)."""
+        return _hash(self.context, self.text, self.negative or "")
+
+    @property
+    def scored_hash(self) -> str:
+        """Hash of what its effects depend on (hex, 32 characters): a rejected reply explains no token."""
+        return _hash(self.context, self.text)
+
+
+def _hash(*parts: str) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "little") + encoded)
+    return digest.hexdigest()[:32]

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from steering.backbones.base import Example
-from steering.effects import MAX_TEXT_TOKENS, TokenEffects, shortened_request
+from steering.effects import TokenEffects
 from steering.errors import TooFewItemsError
 from steering.items import PreferenceItem
+from steering.limits import MAX_TEXT_TOKENS
 from steering.network import ScoredText
-from steering.prompts import render_prompt, tokenize_text, well_formed
+from steering.prompts import render_prompt, shortened_request, tokenize_text, well_formed
 from steering.selection import token_weights, without_vetoed
 
 REQUEST_TOKENS = 96

@@ -7,17 +7,27 @@ Batches are padded on the right: in a causal model no real position sees what fo
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from transformers import Cache
 
 from steering.errors import EstimatorError
 
 Directions: TypeAlias = Mapping[int, Tensor]
 """Vectors of shape [width] by the block to whose output they are added."""
+
+LOGITS_AT_ONCE = 2**22
+"""Logits that are held at the same time: 16 MiB in float32, what a processor's cache takes."""
+MIN_ROWS_AT_ONCE = 64
+"""Below this the output head is read more often than it is used."""
+
+LIKELIEST = 8
+"""Of each row, the likeliest tokens whose logits `continued_logprobs` computes in float32."""
 
 _BLOCK_NAMES = ("layers", "h")
 _NORM_NAMES = ("norm", "final_layernorm", "ln_f")
@@ -37,6 +47,23 @@ class ScoredText:
 
 
 @dataclass(frozen=True, slots=True)
+class PaddedBatch:
+    """Sequences side by side, padded on the right.
+
+    Attributes:
+        ids: token ids, [sequences, positions].
+        rows: flat positions whose next token is scored, [rows].
+        targets: the token that follows each row, [rows].
+        owners: which sequence of the batch each row belongs to, [rows].
+    """
+
+    ids: Tensor
+    rows: Tensor
+    targets: Tensor
+    owners: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedBatch:
     """Sequences run up to and including block `block`.
 
@@ -44,9 +71,7 @@ class PreparedBatch:
         indices: position of each sequence in the list that was prepared.
         hidden: output of the block, [sequences, positions, width].
         arguments: what each block above it is called with besides the hidden state.
-        rows: flat positions whose next token is scored, [rows].
-        targets: the token that follows each row, [rows].
-        owners: which sequence of the batch each row belongs to, [rows].
+        rows, targets, owners: see PaddedBatch.
     """
 
     block: int
@@ -67,12 +92,13 @@ class Network:
         Raises: EstimatorError: the model is not built as blocks, norm and head.
         """
         self.decoder: nn.Module = model.get_decoder()
-        self.head: nn.Module = model.get_output_embeddings()
+        self.head: nn.Linear = model.get_output_embeddings()
         self.blocks: nn.ModuleList = _part(self.decoder, _BLOCK_NAMES)
         self.norm: nn.Module = _part(self.decoder, _NORM_NAMES)
         config = model.config.get_text_config()
         self.width: int = config.hidden_size
         self.vocabulary: int = config.vocab_size
+        self.context: int | None = getattr(config, "max_position_embeddings", None)
         self._softcap: float | None = getattr(config, "final_logit_softcapping", None)
         for parameter in model.parameters():
             parameter.requires_grad_(False)
@@ -87,10 +113,6 @@ class Network:
     ) -> list[PreparedBatch]:
         """Run all sequences up to block `block`, in batches of similar length."""
         return [self._prepare(sequences, group, block) for group in batches(sequences, max_batch_tokens)]
-
-    def run(self, sequences: Sequence[ScoredText]) -> PreparedBatch:
-        """Run all blocks over one batch, for scoring without any vector."""
-        return self._prepare(sequences, tuple(range(len(sequences))), len(self.blocks) - 1)
 
     def rows(self, batch: PreparedBatch, directions: Directions | None = None) -> Tensor:
         """Final hidden state (after the norm) of the scored rows, [rows, width], with the directions added."""
@@ -112,14 +134,61 @@ class Network:
 
     def logits(self, rows: Tensor) -> Tensor:
         """Logits in float32, [rows, vocabulary]."""
-        logits: Tensor = self.head(rows).float()
+        return self._capped(self.head(rows).float())
+
+    def _capped(self, logits: Tensor) -> Tensor:
         return self._softcap * torch.tanh(logits / self._softcap) if self._softcap else logits
 
-    def token_logprobs(self, batch: PreparedBatch, directions: Directions | None = None, *, chunk: int = 512) -> Tensor:
+    def token_logprobs(self, batch: PreparedBatch, directions: Directions | None = None) -> Tensor:
         """Log-probability of every scored token in nats, float32 [rows]; differentiable in the directions."""
-        rows = self.rows(batch, directions)
-        parts = zip(torch.split(rows, chunk), torch.split(batch.targets, chunk), strict=True)
+        return self._logprobs(self.rows(batch, directions), batch.targets)
+
+    @torch.inference_mode()
+    def begin(self, ids: Sequence[int]) -> Cache:
+        """Keys and values of all blocks after reading one sequence, for `continued_logprobs`."""
+        read = self.decoder(input_ids=torch.tensor([list(ids)], device=self.device), use_cache=True)
+        cache: Cache = read.past_key_values
+        return cache
+
+    @torch.inference_mode()
+    def continued_logprobs(self, sequences: Sequence[ScoredText], beginning: Cache | None) -> list[Tensor]:
+        """Log-probabilities in nats of every sequence's text, float32 [text tokens] each, in one batch.
+
+        `beginning` is what all sequences follow; it is not changed, and their prompts do not repeat it.
+        """
+        batch = padded(sequences, self.device)
+        cache = copy.deepcopy(beginning)
+        if cache is not None:
+            cache.batch_repeat_interleave(len(sequences))
+        final = self.decoder(input_ids=batch.ids, past_key_values=cache, use_cache=cache is not None).last_hidden_state
+        rows = final.flatten(0, 1)[batch.rows]
+        found = torch.cat([self._sharp(r, t) for r, t in self._in_chunks(rows, batch.targets)])
+        return list(torch.split(found, [len(s.text_ids) for s in sequences]))
+
+    def _sharp(self, rows: Tensor, targets: Tensor) -> Tensor:
+        """Log-probability of each row's target, free of the rounding of logits, float32 [rows].
+
+        bfloat16 holds a logit of 20 to 1/16 only. The logits that decide, the target's and the likeliest tokens', are
+        computed again in float32; the others hardly count in the sum.
+        """
+        logits = self.head(rows).float()
+        decisive = torch.cat([targets[:, None], logits.topk(min(LIKELIEST, self.vocabulary)).indices], dim=1)
+        weights = self.head.weight[decisive].float()  # [rows, 1 + LIKELIEST, width]
+        exact = torch.einsum("rw,rkw->rk", rows.float(), weights)
+        if self.head.bias is not None:
+            exact = exact + self.head.bias[decisive].float()
+        logits = self._capped(logits.scatter(1, decisive, exact))
+        # Not logsumexp: on a CPU it takes twenty times as long.
+        return logits.log_softmax(dim=1).gather(1, targets[:, None])[:, 0]
+
+    def _logprobs(self, rows: Tensor, targets: Tensor) -> Tensor:
+        parts = self._in_chunks(rows, targets)
         return torch.cat([-nn.functional.cross_entropy(self.logits(r), t, reduction="none") for r, t in parts])
+
+    def _in_chunks(self, rows: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows and their targets, few at a time: the logits of all at once would not fit into memory."""
+        chunk = max(MIN_ROWS_AT_ONCE, LOGITS_AT_ONCE // self.vocabulary)
+        return zip(torch.split(rows, chunk), torch.split(targets, chunk), strict=True)
 
     @contextlib.contextmanager
     def _recorded(self, block: int) -> Iterator[tuple[list[Tensor], list[dict[str, Any]]]]:
@@ -149,30 +218,26 @@ class Network:
 
     @torch.no_grad()
     def _prepare(self, sequences: Sequence[ScoredText], group: tuple[int, ...], block: int) -> PreparedBatch:
-        chosen = [sequences[i] for i in group]
-        width = max(s.length for s in chosen)
-        ids = torch.zeros(len(chosen), width, dtype=torch.long)
-        rows: list[int] = []
-        targets: list[int] = []
-        owners: list[int] = []
-        for row, s in enumerate(chosen):
-            ids[row, : s.length] = torch.tensor(s.prompt_ids + s.text_ids)
-            first = row * width + len(s.prompt_ids) - 1
-            rows += range(first, first + len(s.text_ids))
-            targets += s.text_ids
-            owners += [row] * len(s.text_ids)
+        batch = padded([sequences[i] for i in group], self.device)
         with self._recorded(block) as (outputs, arguments):
-            self.decoder(input_ids=ids.to(self.device), use_cache=False)
-        place = self.device
-        return PreparedBatch(
-            block,
-            group,
-            outputs[0],
-            tuple(arguments),
-            torch.tensor(rows, device=place),
-            torch.tensor(targets, device=place),
-            torch.tensor(owners, device=place),
-        )
+            self.decoder(input_ids=batch.ids, use_cache=False)
+        return PreparedBatch(block, group, outputs[0], tuple(arguments), batch.rows, batch.targets, batch.owners)
+
+
+def padded(sequences: Sequence[ScoredText], device: torch.device) -> PaddedBatch:
+    """The sequences as one batch; its rows are in the order of the sequences and their texts."""
+    width = max(s.length for s in sequences)
+    ids = torch.zeros(len(sequences), width, dtype=torch.long)
+    rows: list[int] = []
+    targets: list[int] = []
+    owners: list[int] = []
+    for row, s in enumerate(sequences):
+        ids[row, : s.length] = torch.tensor(s.prompt_ids + s.text_ids)
+        first = row * width + len(s.prompt_ids) - 1
+        rows += range(first, first + len(s.text_ids))
+        targets += s.text_ids
+        owners += [row] * len(s.text_ids)
+    return PaddedBatch(ids.to(device), *(torch.tensor(part, device=device) for part in (rows, targets, owners)))
 
 
 def residual_norm(prepared: Sequence[PreparedBatch]) -> float:
@@ -181,13 +246,16 @@ def residual_norm(prepared: Sequence[PreparedBatch]) -> float:
     return float(torch.cat(norms).median())
 
 
-def batches(sequences: Sequence[ScoredText], max_tokens: int) -> list[tuple[int, ...]]:
-    """Indices grouped by similar length so that no padded batch holds more than `max_tokens` positions."""
+def batches(sequences: Sequence[ScoredText], max_tokens: int, *, besides: int = 0) -> list[tuple[int, ...]]:
+    """Indices grouped by similar length so that no padded batch holds more than `max_tokens` positions.
+
+    `besides` is what stands in memory for each sequence in addition to its own positions.
+    """
     order = sorted(range(len(sequences)), key=lambda i: -sequences[i].length)
     groups: list[tuple[int, ...]] = []
     start = 0
     while start < len(order):
-        size = max(1, max_tokens // sequences[order[start]].length)
+        size = max(1, max_tokens // (besides + sequences[order[start]].length))
         groups.append(tuple(order[start : start + size]))
         start += size
     return groups

@@ -15,17 +15,18 @@ from steering.backbones.base import Example
 from steering.chat_model import ChatModel
 from steering.control_vector import ControlVector
 from steering.description import template_description, written_description
-from steering.effects import EffectKey, TokenEffects
+from steering.effects import TokenEffects
 from steering.estimator import Estimator
 from steering.finish import Finisher, Measured, Shipped, as_control_vector
 from steering.harm import plain_text
+from steering.history import EffectKey
 from steering.items import PreferenceItem
 from steering.learning import OnEffects, ScoredHistory, neutral_replies, own_replies, score_history
 from steering.material import examples
 from steering.neutral import load_neutral_set
 from steering.parity import check_same_network
 from steering.phrases import rank_phrases
-from steering.profile import Harm, Outcome, Phrase
+from steering.profile import Harm, LeftOut, Outcome, Phrase
 from steering.progress import OnProgress, StageClock
 from steering.prompts import description_system
 from steering.selection import preference_tokens
@@ -150,9 +151,12 @@ def _outcome(
     return Outcome(
         items=len(request.items),
         held_back=len(split.held_back),
-        left_out=(),
+        left_out=tuple(LeftOut(item.id, "there is no text in it") for item in request.items if not item.text.strip()),
         tokens_scored=history.tokens_scored,
         tokens_cached=history.tokens_cached,
+        tokens_left_out=history.tokens_left_out,
+        history_shown=history.history_shown,
+        history_left_out=history.history_left_out,
         preference_tokens=preference_tokens(history.effects.values()),
         phrases=phrases,
         description=description,

@@ -11,11 +11,17 @@ Form = Literal["none", "vector", "description", "both"]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One scored token of an item: characters `start:end` of its text and the effect there in nats."""
+    """One scored token of an item: characters `start:end` of its text and what the person does there.
+
+    Attributes:
+        effect: the log ratio in nats; favours rare tokens.
+        difference: the difference of probabilities; favours common tokens.
+    """
 
     start: int
     end: int
     effect: float
+    difference: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +96,10 @@ class Outcome:
     """Everything a rebuild found, as shown to the person and printed by `assistant rebuild --json`.
 
     NLL and gain are in nats/token on the held-back items, which chose nothing; `gain_interval` is a 95 % bootstrap
-    interval over those items. `gain_random` and `gain_other` are what a random vector and a vector of neutral
-    text of the same dose give there. `layers` are the 0-based blocks whose output is steered.
+    interval over those items. `gain_random` is what a random vector of the same dose gives there. `layers` are the
+    0-based blocks whose output is steered. `tokens_left_out` are tokens of long texts that were not scored;
+    `history_shown` and `history_left_out` are earlier items that stood for the person and that did not fit the
+    prompt, summed over all items.
     """
 
     items: int
@@ -119,3 +127,6 @@ class Outcome:
     recommended: bool
     reason: str
     seconds: dict[str, float]
+    tokens_left_out: int = 0
+    history_shown: int = 0
+    history_left_out: int = 0

@@ -62,6 +62,13 @@ def well_formed(text: str) -> str:
     return _UNTOKENIZABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def shortened_request(tokenizer: Any, request: str, limit: int) -> str:
+    """The end of a long request (what is asked mostly stands last), cut at a token boundary."""
+    cleaned = well_formed(request)
+    _, spans = tokenize_text(tokenizer, cleaned)
+    return cleaned if len(spans) <= limit else cleaned[spans[-limit][0] :]
+
+
 def history_text(pairs: Iterable[tuple[str, str]]) -> str:
     """The slot `h` of the estimator's system prompt: (request, text) of earlier items, oldest first."""
     return "\n\n".join(f"Request: {request}\nAnswer: {text}" if request else f"Text: {text}" for request, text in pairs)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterable, Sequence
 
 from storage.database import Database, Row, Value
 from storage.records import EffectKey, EffectRecord
+
+KEPT_PER_ITEM = 4
+"""Records of one item that are kept, the newest: taking a text out and back in scores nothing anew."""
 
 _INTEGER, _FLOAT = "i", "f"
 _BYTES = 4
@@ -20,15 +24,29 @@ class Effects:
         self._db = db
 
     def put_many(self, records: Iterable[EffectRecord]) -> None:
-        """Store records in one transaction; one with the same key and item is replaced.
+        """Store records in one transaction; one with the same key and item is replaced and is then the latest.
 
-        Log-probabilities are kept as float32, offsets as int32.
+        Log-probabilities are kept as float32, offsets as int32. Of each item the KEPT_PER_ITEM latest stay.
         """
+        stored = list(records)
         with self._db.transaction():
             self._db.write_many(
-                "INSERT OR REPLACE INTO effects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (_values(record) for record in records),
+                "INSERT OR REPLACE INTO effects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (_values(record) for record in stored),
             )
+            self._db.write_many(
+                "DELETE FROM effects WHERE item_id = ?1 AND rowid NOT IN "
+                "(SELECT rowid FROM effects WHERE item_id = ?1 ORDER BY rowid DESC LIMIT ?2)",
+                ((item_id, KEPT_PER_ITEM) for item_id in {record.item_id for record in stored}),
+            )
+
+    def for_items(self, item_ids: Iterable[str]) -> list[EffectRecord]:
+        """All records of these items, oldest first."""
+        wanted = json.dumps(list(item_ids))
+        rows = self._db.rows(
+            "SELECT * FROM effects WHERE item_id IN (SELECT value FROM json_each(?)) ORDER BY rowid", (wanted,)
+        )
+        return [_record(row) for row in rows]
 
     def latest_for_item(self, item_id: str) -> EffectRecord | None:
         """The record of this item that was stored last."""
@@ -42,6 +60,7 @@ def _values(record: EffectRecord) -> tuple[Value, ...]:
         *(key.item_hash, key.context_hash, key.estimator, key.method, record.item_id),
         *(_pack(_INTEGER, record.starts), _pack(_INTEGER, record.ends)),
         *(_pack(_FLOAT, record.logp_with), _pack(_FLOAT, record.logp_without)),
+        json.dumps(record.history),
     )
 
 
@@ -53,6 +72,7 @@ def _record(row: Row) -> EffectRecord:
         ends=_unpack(_INTEGER, row["ends"]),
         logp_with=_unpack(_FLOAT, row["logp_with"]),
         logp_without=_unpack(_FLOAT, row["logp_without"]),
+        history=tuple(json.loads(row["history"])),
     )
 
 

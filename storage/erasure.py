@@ -27,6 +27,9 @@ def forget_items(db: Database, item_ids: Collection[str]) -> None:
     _forget_in_outcomes(db, frozenset(item_ids))
     for table in ("profile_items", "effects", "excluded_items"):
         db.write(f"DELETE FROM {table} WHERE {among}", (ids,))
+    # What was computed with a forgotten text says something about it.
+    compared = f"SELECT 1 FROM json_each(effects.history) WHERE value {among.removeprefix('item_id ')}"
+    db.write(f"DELETE FROM effects WHERE EXISTS ({compared})", (ids,))
     mark_pending(db)
 
 

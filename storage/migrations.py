@@ -155,3 +155,10 @@ def history(db: SqliteDatabase) -> None:
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     for script in (_MESSAGES, _LEARNING, _SEARCH):
         db.executescript(script)
+
+
+@MIGRATIONS(name="0002_history_of_effects")
+def history_of_effects(db: SqliteDatabase) -> None:
+    """Which items an effect was computed with; effects of before are by another method and would never be read."""
+    db.execute("DELETE FROM effects")
+    db.execute("ALTER TABLE effects ADD COLUMN history TEXT NOT NULL DEFAULT '[]'")

@@ -102,6 +102,7 @@ class EffectRecord:
     """Per scored token: characters `starts[i]:ends[i]` of the text, and the log-probabilities in nats.
 
     `logp_with` is given h, the history as context, `logp_without` is not; both are kept as float32.
+    `history` names the items that were h.
     """
 
     key: EffectKey
@@ -110,6 +111,7 @@ class EffectRecord:
     ends: tuple[int, ...]
     logp_with: tuple[float, ...]
     logp_without: tuple[float, ...]
+    history: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from textual.content import Content
 
 from assistant.records import Span
 from tui.text import literal
 
+Measure = Literal["ratio", "difference"]
+"""The log ratio favours rare words, the difference of probabilities common ones."""
+
 LEVELS = (
-    (2.0, "bold underline on $accent 45%", "strong"),
-    (1.0, "underline on $accent 30%", "clear"),
-    (0.3, "on $accent 15%", "slight"),
+    ("bold underline on $accent 45%", "strong", {"ratio": 2.0, "difference": 0.2}),
+    ("underline on $accent 30%", "clear", {"ratio": 1.0, "difference": 0.1}),
+    ("on $accent 15%", "slight", {"ratio": 0.3, "difference": 0.05}),
 )
-"""Effect in nats from which a style holds, the style, and its name in the legend."""
+"""A style, its name in the legend, and from which effect (nats, or difference of probabilities) it holds."""
 
 
-def effect_style(effect: float) -> str:
-    """Style of a token with this effect in nats; empty where the question explains it."""
-    return next((style for least, style, _ in LEVELS if effect >= least), "")
+def effect_style(span: Span, measure: Measure) -> str:
+    """Style of a token with this effect; empty where the question explains it."""
+    effect = span.effect if measure == "ratio" else span.difference
+    return next((style for style, _, least in LEVELS if effect >= least[measure]), "")
 
 
-def heatmap(text: str, spans: Sequence[Span]) -> Content:
+def heatmap(text: str, spans: Sequence[Span], measure: Measure = "ratio") -> Content:
     """The text, each span in the style of its effect; gaps are plain, overlaps go to the earlier span."""
     parts: list[Content] = []
     at = 0
     for span in sorted(spans, key=lambda one: one.start):
         start, end = max(at, span.start), min(len(text), span.end)
         if end > start:
-            parts += [literal(text[at:start]), literal(text[start:end], effect_style(span.effect))]
+            parts += [literal(text[at:start]), literal(text[start:end], effect_style(span, measure))]
             at = end
     return Content.assemble(*parts, literal(text[at:]))
 
@@ -37,6 +42,6 @@ def heatmap(text: str, spans: Sequence[Span]) -> Content:
 def legend() -> Content:
     """What the colours mean."""
     samples: list[tuple[str, str] | str] = []
-    for _, style, name in reversed(LEVELS):
+    for style, name, _ in reversed(LEVELS):
         samples += [(f" {name} ", style), "  "]
     return Content.assemble(("caused by you: ", "dim"), *samples, ("plain: the question explains it", "dim"))

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from assistant.profiles import Explanation, Profile
     from assistant.records import Span
 
-STRONG = 0.5
-"""Nats from which a token is shown as preference-driven."""
+STRONG = {"ratio": 0.5, "difference": 0.05}
+"""From which a token is shown as preference-driven: nats of the log ratio, difference of probabilities."""
 
 
 @click.group()
@@ -108,16 +108,23 @@ def strength(chosen: Globals, strength: float) -> None:
 
 @profile.command()
 @click.argument("item", required=False)
+@click.option(
+    "--by",
+    type=click.Choice(list(STRONG)),
+    default="ratio",
+    show_default=True,
+    help="Mark tokens by the log ratio (favours rare words) or the difference of probabilities (common words).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_globals
-def explain(chosen: Globals, item: str | None, as_json: bool) -> None:
+def explain(chosen: Globals, item: str | None, by: str, as_json: bool) -> None:
     """Show why: the phrases and the items they come from, or one ITEM's text with its effects."""
 
     async def work() -> None:
         async with opened(chosen) as assistant:
             if item is not None:
                 explanation = assistant.profiles.explain(item)
-                print_json(explanation) if as_json else _print_explanation(explanation)
+                print_json(explanation) if as_json else _print_explanation(explanation, by)
             elif as_json:
                 print_json({"phrases": _in_use(assistant).outcome.phrases, "items": assistant.preferences.items()})
             else:
@@ -174,26 +181,34 @@ def _print_overview(assistant: Assistant) -> None:
         click.echo(f"  {learnable.item.id:<12}  {learnable.item.source:<11}  {one_line(learnable.item.text, 60)}{note}")
 
 
-def _print_explanation(explanation: Explanation) -> None:
+def _print_explanation(explanation: Explanation, by: str) -> None:
     from assistant.visible import sanitise
 
     if explanation.left_out:
         click.echo(f"Not learned from: {explanation.left_out}.", err=True)
     if explanation.context:
         click.echo(click.style(sanitise(explanation.context), dim=True))
-    click.echo(_coloured(explanation.text, explanation.spans))
+    click.echo(_coloured(explanation.text, explanation.spans, by))
     for phrase in explanation.phrases:
         click.echo(f"  {phrase.effect:+7.2f}  {sanitise(phrase.text)}")
-    click.echo(f"[[…]]: at least {STRONG:g} nats likelier because it is you.", err=True)
+    if not explanation.spans:
+        return
+    measure = "nats likelier" if by == "ratio" else "more probable"
+    click.echo(f"[[…]]: at least {STRONG[by]:g} {measure} because it is you.", err=True)
+    compared = ", ".join(explanation.compared_with) or "nothing, as it is your first: no word of it can be told yours"
+    click.echo(f"Compared with {compared}.", err=True)
+    if explanation.unscored:
+        click.echo(f"The last {explanation.unscored} characters are not scored: the text is too long.", err=True)
 
 
-def _coloured(text: str, spans: tuple[Span, ...]) -> str:
+def _coloured(text: str, spans: tuple[Span, ...], by: str) -> str:
     """Preference-driven tokens in brackets, and in green on a terminal: told by more than colour."""
     from assistant.visible import sanitise
 
     shown, place = [], 0
     for span in spans:
-        if span.effect >= STRONG and span.end > span.start:
+        strength = span.effect if by == "ratio" else span.difference
+        if strength >= STRONG[by] and span.end > span.start:
             shown.append(sanitise(text[place : span.start]))
             shown.append(click.style(f"[[{sanitise(text[span.start : span.end])}]]", fg="green"))
             place = span.end

@@ -40,12 +40,15 @@ def rebuild(chosen: Globals, as_json: bool, force: bool) -> None:
 
 def summary(profile: Profile, unchanged: bool = False) -> str:
     """The outcome in a few lines."""
+    from assistant.left_out import left_out_in_words
+
     o = profile.outcome
     low, high = o.gain_interval
     lines = [
         f"Version {profile.version}" + (" (nothing has changed since it was made)" if unchanged else ""),
         f"  learned from   {o.items} texts, {o.tokens_scored + o.tokens_cached} tokens, "
         f"{o.preference_tokens} of them preference-driven",
+        f"  left out       {left_out_in_words(o)}",
         f"  description    {profile.description or '(none)'}",
         f"  phrases        {', '.join(phrase.text for phrase in o.phrases[:10]) or '(none)'}",
         f"  form           {o.form}: {o.method}, block {', '.join(map(str, o.layers))}, dose {o.dose:.3f}",

@@ -22,6 +22,7 @@ class Effect:
     ends: tuple[int, ...]
     logp_with: tuple[float, ...]
     logp_without: tuple[float, ...]
+    history: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,13 @@ from storage.store import Store
 
 MODULE = "assistant.rebuild.worker"
 EVENTS: tuple[type[RebuildMessage], ...] = (StageProgress, Scored, Built, RebuildFailed)
-BESIDE_THE_CHAT = {"GOMP_SPINCOUNT": "10000"}
-"""Threads that wait spin for microseconds only, then sleep: as fast alone, a quarter faster beside other work."""
+CHILD_ENVIRONMENT = {
+    "GOMP_SPINCOUNT": "10000",
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
+}
+"""Threads that wait spin for microseconds only, then sleep: as fast alone, a quarter faster beside other work. glibc
+keeps freed memory for the next tensor instead of asking the kernel for zeroed pages each time: about 15 % faster."""
 PIPELINE_VERSION = 1
 """Goes up whenever the same items would give another profile."""
 
@@ -117,7 +122,7 @@ class Rebuild:
 
     async def _spawn(self) -> Child[RebuildMessage]:
         try:
-            return await Child.spawn(MODULE, EVENTS, "the rebuild", self._paths.rebuild_log, BESIDE_THE_CHAT)
+            return await Child.spawn(MODULE, EVENTS, "the rebuild", self._paths.rebuild_log, CHILD_ENVIRONMENT)
         except EngineError as error:
             raise RebuildError(str(error)) from error
 
@@ -160,7 +165,7 @@ class Rebuild:
         current = None if version is None else self._store.profiles.get(version)
         return Start(
             items=tuple(used),
-            cached=tuple(_effect(r) for item in used if (r := self._store.effects.latest_for_item(item.id))),
+            cached=tuple(map(_effect, self._store.effects.for_items(item.id for item in used))),
             vetoed_phrases=tuple(self._preferences.vetoed_phrases()),
             description=current.description if current and current.description_edited else None,
             neutral_replies=NeutralCache(self._paths, fingerprint, sampling).read(),
@@ -176,6 +181,7 @@ class Rebuild:
         NeutralCache(self._paths, start.fingerprint, start.sampling).write(built.neutral_replies)
         used = {item.id for item in start.items}
         left_out = [LeftOut(f.item.id, f.why_left_out) for f in learnable if f.item.id not in used]
+        left_out += built.outcome.left_out
         outcome = asdict(built.outcome) | {"left_out": [asdict(one) for one in left_out]}
         record = self._store.profiles.add(
             model_fingerprint=start.fingerprint,
@@ -221,7 +227,9 @@ def _inputs_hash(start: Start) -> str:
 
 def _record(effect: Effect) -> EffectRecord:
     key = EffectKey(effect.item_hash, effect.context_hash, effect.estimator, effect.method)
-    return EffectRecord(key, effect.item_id, effect.starts, effect.ends, effect.logp_with, effect.logp_without)
+    return EffectRecord(
+        key, effect.item_id, effect.starts, effect.ends, effect.logp_with, effect.logp_without, effect.history
+    )
 
 
 def _effect(record: EffectRecord) -> Effect:
@@ -236,4 +244,5 @@ def _effect(record: EffectRecord) -> Effect:
         record.ends,
         record.logp_with,
         record.logp_without,
+        record.history,
     )

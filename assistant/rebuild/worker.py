@@ -24,7 +24,8 @@ from assistant.rebuild.protocol import Built, Effect, RebuildFailed, RebuildMess
 
 if TYPE_CHECKING:
     from steering.control_vector import ControlVector
-    from steering.effects import EffectKey, TokenEffects
+    from steering.effects import TokenEffects
+    from steering.history import EffectKey
 
 Emit = Callable[[RebuildMessage], None]
 
@@ -62,8 +63,9 @@ def _end_with_the_app() -> None:
 
 def _rebuild(request: Start, emit: Emit) -> Built:
     from assistant.rebuild.llama_chat import LlamaChat
-    from steering.effects import EffectKey, TokenEffects
+    from steering.effects import TokenEffects
     from steering.estimator import load_estimator
+    from steering.history import EffectKey
     from steering.pipeline import Request, build_profile
 
     emit(StageProgress("model", 0, 1))
@@ -79,7 +81,7 @@ def _rebuild(request: Start, emit: Emit) -> Built:
             items=request.items,
             cached={
                 EffectKey(e.item_hash, e.context_hash, e.estimator, e.method): TokenEffects(
-                    e.starts, e.ends, e.logp_with, e.logp_without
+                    e.starts, e.ends, e.logp_with, e.logp_without, e.history
                 )
                 for e in request.cached
             },
@@ -119,6 +121,7 @@ def _effect(key: EffectKey, item_id: str, found: TokenEffects) -> Effect:
         found.ends,
         found.logp_with,
         found.logp_without,
+        found.history,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import signal
 import stat
@@ -15,6 +16,8 @@ import pytest
 
 from assistant.app import Assistant
 from assistant.cli import assistant as root_command
+from storage.records import EffectKey, EffectRecord
+from storage.store import Store
 from tests.assistant.conftest import (
     COMMAND,
     CommandLine,
@@ -179,6 +182,23 @@ def test_json_of_every_command_is_json(cli, with_profile):
         result = cli(*arguments, "--json")
         assert result.returncode == 0, (arguments, result.stderr)
         assert json.loads(result.stdout)
+
+
+def test_an_item_is_explained_by_either_measure(cli, with_profile):
+    with Store(cli.home / "data" / "history.db") as store:
+        writing, _ = store.writing.add("", "aye, that is it", "typed")
+        item_id = f"writing:{writing.id}"
+        key = EffectKey("item", "context", "estimator", "method")
+        logps = (math.log(0.02), math.log(0.9)), (math.log(0.002), math.log(0.7))
+        store.effects.put_many([EffectRecord(key, item_id, (0, 4), (3, 9), *logps, ("writing:1",))])
+    by_ratio, by_difference = (cli("profile", "explain", item_id, "--by", by) for by in ("ratio", "difference"))
+    assert by_ratio.stdout.decode().splitlines()[0] == "[[aye]], that is it"
+    assert by_difference.stdout.decode().splitlines()[0] == "aye,[[ that]] is it"
+    assert "at least 0.5 nats likelier" in by_ratio.stderr.decode()
+    assert "at least 0.05 more probable" in by_difference.stderr.decode()
+    assert "Compared with writing:1." in by_ratio.stderr.decode()
+    assert "The last 6 characters are not scored" in by_ratio.stderr.decode()
+    assert cli("profile", "explain", item_id, "--by", "guess").returncode == 2
 
 
 def test_profile_commands(cli, with_profile, tmp_path):

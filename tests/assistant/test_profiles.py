@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import stat
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from gguf import GGUFReader
 
 from assistant.errors import AssistantError
+from assistant.left_out import left_out_in_words
+from assistant.records import LeftOut
 from steering.control_vector import ControlVector
 from storage.records import EffectKey, EffectRecord
-from tests.assistant.made import add_profile, vector_bytes
+from tests.assistant.made import OUTCOME, add_profile, vector_bytes
 
 
 @pytest.fixture
@@ -100,10 +104,39 @@ def test_explanation_shows_effects_and_phrases(assistant, used):
     assert [phrase.text for phrase in found.phrases] == ["aye"]
 
 
+def test_explanation_gives_both_measures_and_says_what_they_were_taken_against(assistant, used):
+    writing = assistant.preferences.add_text("aye, that is how it goes")
+    item = assistant.preferences.get(f"writing:{writing.id}").item
+    key = EffectKey(item.scored_hash, "context", "estimator", "method")
+    logps = (math.log(0.5), math.log(0.25)), (math.log(0.25), math.log(0.125))
+    assistant.store.effects.put_many([EffectRecord(key, item.id, (0, 3), (3, 4), *logps, ("writing:7", "message:3"))])
+    found = assistant.profiles.explain(item.id)
+    assert [span.effect for span in found.spans] == pytest.approx([math.log(2), math.log(2)], abs=1e-6)
+    assert [span.difference for span in found.spans] == pytest.approx([0.25, 0.125], abs=1e-6)
+    assert found.compared_with == ("writing:7", "message:3")
+    assert found.unscored == len(item.text) - 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "nothing"),
+        ({"tokens_left_out": 1200}, "1,200 tokens at the end of long texts"),
+        ({"left_out": (LeftOut("writing:1", "too short"),)}, "1 texts, see “Learned from”"),
+        (
+            {"items": 10, "history_shown": 25, "history_left_out": 20},
+            "each text was compared with 2.5 of the 4.5 before it, on average: as many as fit",
+        ),
+    ],
+)
+def test_what_was_left_out_is_said_in_words(changes, words):
+    assert left_out_in_words(replace(OUTCOME, **changes)) == words
+
+
 def test_explanation_says_why_an_item_was_not_scored(assistant, used):
     new = assistant.preferences.add_text("three words here")
     short = assistant.preferences.add_text("two words")
-    assert assistant.profiles.explain(f"writing:{new.id}").left_out.startswith("not scored yet")
+    assert assistant.profiles.explain(f"writing:{new.id}").left_out == "it is new since the last rebuild"
     assert assistant.profiles.explain(f"writing:{short.id}").left_out == "too short (under 3 words)"
     with pytest.raises(AssistantError, match="no item"):
         assistant.profiles.explain("writing:999")

@@ -9,27 +9,20 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from steering.effects import (
-    HISTORY_TOKENS,
-    MAX_TEXT_TOKENS,
-    METHOD,
-    EffectKey,
-    Job,
-    TokenEffects,
-    plan,
-    score,
-    scored_tokens,
-    shortened_request,
-)
-from steering.errors import EstimatorError
+from steering.effects import TokenEffects, score, scored_tokens
 from steering.estimator import Estimator
-from steering.history import history_slot
+from steering.history import METHOD, EffectKey, Job, history_slot, plan
 from steering.items import PreferenceItem, Source
+from steering.limits import MAX_HISTORY_TOKENS, MAX_TEXT_TOKENS
 from steering.network import ScoredText
-from steering.prompts import UNPROMPTED_REQUEST
+from steering.prompts import UNPROMPTED_REQUEST, shortened_request
 from tests.steering.oracles import hard_text, is_bad, token_logprobs
 
 few = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def planned(items: list[PreferenceItem], tokenizer) -> list[Job]:
+    return plan(items, tokenizer, MAX_HISTORY_TOKENS)
 
 
 def score_all(estimator: Estimator, jobs: list[Job], **how: int) -> dict[str, TokenEffects]:
@@ -40,7 +33,7 @@ def score_all(estimator: Estimator, jobs: list[Job], **how: int) -> dict[str, To
 
 @pytest.fixture(scope="module")
 def effects(estimator, items) -> dict[str, TokenEffects]:
-    return score_all(estimator, plan(items, estimator.tokenizer))
+    return score_all(estimator, planned(items, estimator.tokenizer))
 
 
 def plain_prompt(tokenizer, request: str, slot: str) -> tuple[int, ...]:
@@ -56,7 +49,7 @@ def plain_prompt(tokenizer, request: str, slot: str) -> tuple[int, ...]:
 @torch.inference_mode()
 def test_effects_equal_a_plain_loop_with_two_full_passes(effects, model, tokenizer, items):
     assert max(abs(e) for found in effects.values() for e in found.effects) > 0.1
-    for job in plan(items, tokenizer):
+    for job in planned(items, tokenizer):
         text = tuple(tokenizer(job.item.text, add_special_tokens=False)["input_ids"])
         slot = history_slot(job.history, tokenizer) if job.history else "(none)"
         logp_with, logp_without = (
@@ -79,7 +72,7 @@ def test_the_first_item_has_no_effect(effects):
 @given(seed=st.integers(0, 99), limit=st.integers(1, 6000))
 def test_batch_size_and_item_order_change_nothing(estimator, effects, items, seed, limit):
     shuffled = random.Random(seed).sample(items, len(items))
-    jobs = plan(shuffled, estimator.tokenizer)
+    jobs = planned(shuffled, estimator.tokenizer)
     random.Random(seed + 1).shuffle(jobs)
     found = score_all(estimator, jobs, max_batch_tokens=limit)
     assert found.keys() == effects.keys()
@@ -88,17 +81,18 @@ def test_batch_size_and_item_order_change_nothing(estimator, effects, items, see
         assert (found[item_id].starts, found[item_id].ends) == (expected.starts, expected.ends)
 
 
-def test_every_batch_is_handed_over_complete(estimator, items):
+def test_every_portion_is_handed_over_complete(estimator, items, monkeypatch):
+    monkeypatch.setattr("steering.effects.PORTION_TOKENS", 60)
     handed: list[dict[str, TokenEffects]] = []
-    score(estimator, plan(items, estimator.tokenizer), handed.append, max_batch_tokens=800)
+    score(estimator, planned(items, estimator.tokenizer), handed.append)
     assert len(handed) > 1
     assert sorted(item_id for batch in handed for item_id in batch) == sorted(item.id for item in items)
 
 
 def test_a_new_item_changes_no_earlier_key(tokenizer, items):
-    before = {job.item.id: job for job in plan(items[:-1], tokenizer)}
+    before = {job.item.id: job for job in planned(items[:-1], tokenizer)}
     newer = replace(items[-1], text="the garden, the rice and the roses, hello")
-    after = {job.item.id: job for job in plan([newer, *items[:-1]], tokenizer)}
+    after = {job.item.id: job for job in planned([newer, *items[:-1]], tokenizer)}
     assert after.keys() - before.keys() == {newer.id}
     for item_id, job in before.items():
         assert after[item_id] == job
@@ -107,15 +101,15 @@ def test_a_new_item_changes_no_earlier_key(tokenizer, items):
 
 def test_only_earlier_items_explain_an_item(tokenizer, items):
     same_moment = [replace(item, order=float(int(item.order) // 3)) for item in items]
-    for job in plan(same_moment, tokenizer):
+    for job in planned(same_moment, tokenizer):
         assert all(h.order < job.item.order for h in job.history), job.item.id
-    assert any(job.history for job in plan(same_moment, tokenizer))
+    assert any(job.history for job in planned(same_moment, tokenizer))
 
 
 def test_the_key_names_all_that_an_effect_depends_on(tokenizer, items):
-    job = plan(items, tokenizer)[-1]
+    job = planned(items, tokenizer)[-1]
     key = job.key("model")
-    assert key == EffectKey(job.item.content_hash, job.context_hash, "model", METHOD)
+    assert key == EffectKey(job.item.scored_hash, job.context_hash, "model", METHOD)
     changed = [
         replace(job, item=replace(job.item, text="y")),
         replace(job, item=replace(job.item, context="why?")),
@@ -145,7 +139,7 @@ def test_text_that_looks_like_the_end_of_a_turn_stays_text(tokenizer):
 
 def test_a_long_text_is_scored_up_to_the_limit(estimator):
     item = PreferenceItem("long", "", "garden " * 300, Source.WRITING, 0.0)
-    found = score_all(estimator, plan([item], estimator.tokenizer))["long"]
+    found = score_all(estimator, planned([item], estimator.tokenizer))["long"]
     lengths = {len(part) for part in (found.starts, found.ends, found.logp_with, found.logp_without)}
     assert lengths == {MAX_TEXT_TOKENS}
 
@@ -160,18 +154,7 @@ def test_a_long_request_keeps_its_end(tokenizer):
 
 def test_a_long_history_stays_within_the_window(estimator):
     long = [PreferenceItem(str(i), "why? " * 300, f"{i} rain " * 300, Source.WRITING, float(i)) for i in range(8)]
-    jobs = plan(long, estimator.tokenizer)
-    assert max(len(job.history) for job in jobs) == HISTORY_TOKENS // 150
+    jobs = planned(long, estimator.tokenizer)
+    assert max(len(job.history) for job in jobs) == MAX_HISTORY_TOKENS // 150
     found = score_all(estimator, jobs[-1:])["7"]
     assert all(math.isfinite(e) for e in found.effects)
-
-
-def test_numbers_that_are_not_finite_are_refused(estimator, items):
-    handle = estimator.network.norm.register_forward_hook(lambda *_: torch.full((3, 64), math.nan))
-    handed: list[dict[str, TokenEffects]] = []
-    jobs = plan([replace(items[0], text="abc", id="abc")], estimator.tokenizer)
-    assert len(scored_tokens(estimator.tokenizer, jobs[0].item)) == 3
-    with pytest.raises(EstimatorError, match="no finite numbers"):
-        score(estimator, jobs, handed.append)
-    handle.remove()
-    assert not handed

@@ -6,12 +6,11 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from steering.backbones import BACKBONES
 from steering.errors import TooFewItemsError
-from steering.history import ITEM_TOKENS, choose_history, history_slot
 from steering.items import CONTRASTIVE_SOURCES, PreferenceItem, Source
 from steering.learning import own_replies, score_history
 from steering.material import LEARNED_TOKENS, examples, scored_text
@@ -29,58 +28,6 @@ def item(order: int, text: str, context: str = "", source: Source = Source.WRITI
 
 def token_count(tokenizer, text: str) -> int:
     return len(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else 0
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    lengths=st.lists(st.tuples(st.integers(0, 30), st.integers(1, 60)), max_size=8),
-    budget=st.integers(1, 500),
-    seed=st.integers(0, 99),
-)
-def test_history_fits_its_budget(tokenizer, lengths, budget, seed):
-    draw = random.Random(seed)
-    earlier = [
-        item(i, " ".join(draw.choices(WORDS, k=text)), " ".join(draw.choices(WORDS, k=asked)))
-        for i, (asked, text) in enumerate(lengths)
-    ]
-    chosen = choose_history(item(99, "rice and rain"), earlier, tokenizer, budget=budget)
-    assert set(chosen) <= set(earlier)
-    assert [c.order for c in chosen] == sorted(c.order for c in chosen)
-    slots = [history_slot([c], tokenizer).removeprefix("Request: ").removeprefix("Text: ") for c in chosen]
-    tokens = [token_count(tokenizer, slot.replace("\nAnswer: ", "")) for slot in slots]
-    assert sum(tokens) <= budget
-    assert all(count <= ITEM_TOKENS for count in tokens)
-    if earlier and budget >= len(earlier) * ITEM_TOKENS:
-        left_over = budget - sum(tokens)
-        assert len(chosen) == len(earlier) or left_over < ITEM_TOKENS
-
-
-def test_the_most_similar_is_taken_first(tokenizer):
-    earlier = [item(0, "boil the rice"), item(1, "the train is late"), item(2, "prune the roses")]
-    for text, expected in (("how much rice?", 0), ("a late train", 1), ("roses need rain", 2)):
-        chosen = choose_history(item(9, text), earlier, tokenizer, budget=token_count(tokenizer, "the train is late"))
-        assert [c.order for c in chosen] == [expected], text
-
-
-def test_of_equals_the_newer_is_taken_first(tokenizer):
-    text = "boil the rice, then wait for the roses to bloom in the garden"
-    earlier = [item(i, text) for i in range(4)]
-    cost = token_count(tokenizer, text)
-    assert [c.order for c in choose_history(item(9, "x"), earlier, tokenizer, budget=2 * cost)] == [2, 3]
-
-
-def test_nothing_earlier_is_no_history(tokenizer):
-    assert choose_history(item(0, "x"), [], tokenizer, budget=600) == ()
-    assert len(choose_history(item(1, "!?"), [item(0, "...")], tokenizer, budget=600)) == 1
-
-
-def test_the_slot_shortens_request_and_answer(tokenizer):
-    long = item(0, "rain " * 300, "why? " * 300)
-    slot = history_slot([long, item(1, "short", "asked")], tokenizer)
-    request, answer = slot.split("\n\n")[0].removeprefix("Request: ").split("\nAnswer: ")
-    assert token_count(tokenizer, request) == ITEM_TOKENS // 3
-    assert token_count(tokenizer, answer) == ITEM_TOKENS - ITEM_TOKENS // 3
-    assert slot.endswith("Request: asked\nAnswer: short")
 
 
 @given(
@@ -148,30 +95,6 @@ def test_chance_is_no_change():
     change = compare_replies(one, other)
     assert abs(change.credible_length_change) <= abs(change.length_change)
     assert abs(change.credible_length_change) < 0.1
-
-
-def test_only_what_is_new_is_scored(estimator, items):
-    kept: dict = {}
-    counts: list[int] = []
-    first = score_history(estimator, items[:-2], {}, kept.update, counts.append)
-    tokens = sum(token_count(estimator.tokenizer, i.text) for i in items[:-2])
-    assert (first.tokens_scored, first.tokens_cached) == (tokens, 0)
-    assert counts == sorted(counts) and counts[0] == 0 and counts[-1] == len(items) - 2
-    cached = {key: effects for key, (_, effects) in kept.items()}
-    again: dict = {}
-    second = score_history(estimator, items, cached, again.update, lambda _: None)
-    assert {item_id for item_id, _ in again.values()} == {items[-2].id, items[-1].id}
-    assert second.tokens_cached == tokens
-    assert second.tokens_scored == sum(token_count(estimator.tokenizer, i.text) for i in items[-2:])
-    assert {k: second.effects[k] for k in first.effects} == first.effects
-
-
-def test_another_estimator_scores_anew(estimator, items):
-    kept: dict = {}
-    score_history(estimator, items[:3], {}, kept.update, lambda _: None)
-    cached = {key: effects for key, (_, effects) in kept.items()}
-    other = replace(estimator, fingerprint="another")
-    assert score_history(other, items[:3], cached, lambda _: None, lambda _: None).tokens_cached == 0
 
 
 def test_examples_carry_weights_and_negatives(estimator, items):

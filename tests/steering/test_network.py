@@ -90,12 +90,14 @@ def test_residual_norm_is_the_median_over_the_scored_places(network, model, text
     assert found == pytest.approx(float(torch.cat(norms).median()), rel=1e-5)
 
 
-def test_the_gradient_is_that_of_the_steered_forward_pass(network, model, texts):
+def test_the_gradient_is_that_of_the_steered_forward_pass(network, model, texts, monkeypatch):
+    monkeypatch.setattr("steering.network.LOGITS_AT_ONCE", 7 * network.vocabulary)
+    monkeypatch.setattr("steering.network.MIN_ROWS_AT_ONCE", 1)
     (start,) = make_directions(1, norm=0.5).values()
     expected, found = (start.clone().requires_grad_() for _ in range(2))
     torch.stack([token_logprobs(model, text, {1: expected}).sum() for text in texts]).sum().backward()
     for batch in network.prepare(texts, 1, max_batch_tokens=100):
-        network.token_logprobs(batch, {1: found}, chunk=7).sum().backward()
+        network.token_logprobs(batch, {1: found}).sum().backward()
     torch.testing.assert_close(found.grad, expected.grad, atol=1e-3, rtol=1e-4)
 
 

@@ -24,7 +24,7 @@ from storage.errors import (
     NotFoundError,
     StorageError,
 )
-from storage.migrations import MIGRATIONS, history
+from storage.migrations import MIGRATIONS, history, history_of_effects
 from storage.store import Store
 from storage.upgrade import backups
 from tests.storage.conftest import RawQuery
@@ -79,10 +79,10 @@ def test_a_newer_file_is_refused_unchanged(path: Path, raw: RawQuery):
     Store(path).close()
     raw(
         "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) "
-        "VALUES ('private-assistant', '0002_of_the_future', 'later')"
+        "VALUES ('private-assistant', '9000_of_the_future', 'later')"
     )
     content = path.read_bytes()
-    with pytest.raises(DatabaseNewerError, match=r"newer version \(0002_of_the_future\); update the assistant"):
+    with pytest.raises(DatabaseNewerError, match=r"newer version \(9000_of_the_future\); update the assistant"):
         Store(path)
     assert path.read_bytes() == content
     assert [file.name for file in path.parent.iterdir()] == ["history.db"]
@@ -162,11 +162,12 @@ def test_a_number_beyond_the_file_format_is_not_found(store: Store):
         store.messages.get(10**30)
 
 
-def with_second(body: str) -> Migrations:
+def with_next(body: str) -> Migrations:
     migrations = Migrations(MIGRATIONS.name)
     migrations(name="0001_history")(history)
+    migrations(name="0002_history_of_effects")(history_of_effects)
 
-    @migrations(name="0002_notes")
+    @migrations(name="9000_notes")
     def notes(db: SqliteDatabase) -> None:
         db.execute("CREATE TABLE notes (note TEXT)")
         db.execute(body)
@@ -178,11 +179,12 @@ def test_a_migration_backs_the_file_up_first(path: Path, raw: RawQuery):
     with Store(path) as store:
         store.conversations.create("from before")
         # The first connection is still open: what it wrote is in the log, not in the file itself.
-        Database(path, with_second("INSERT INTO notes VALUES ('new')")).close()
+        Database(path, with_next("INSERT INTO notes VALUES ('new')")).close()
     assert raw("SELECT note FROM notes") == [("new",)]
-    assert raw("SELECT name FROM _sqlite_migrations ORDER BY id") == [("0001_history",), ("0002_notes",)]
+    applied = [name for (name,) in raw("SELECT name FROM _sqlite_migrations ORDER BY id")]
+    assert applied == ["0001_history", "0002_history_of_effects", "9000_notes"]
     (copy,) = backups(path)
-    assert copy.name == "history.db.before-0002_notes"
+    assert copy.name == "history.db.before-9000_notes"
     assert mode(copy) == 0o600
     with closing(sqlite3.connect(copy)) as old:
         assert old.execute("SELECT title FROM conversations").fetchall() == [("from before",)]
@@ -191,11 +193,24 @@ def test_a_migration_backs_the_file_up_first(path: Path, raw: RawQuery):
     assert not Path(f"{copy}-wal").exists()
 
 
+def test_a_history_of_the_first_version_is_kept_and_scored_anew(path: Path, raw: RawQuery):
+    first = Migrations(MIGRATIONS.name)
+    first(name="0001_history")(history)
+    with closing(Database(path, first)) as db:
+        db.write("INSERT INTO effects VALUES ('i', 'c', 'e', 'm', 'message:1', x'', x'', x'', x'')")
+        when = "2026-01-01T00:00:00Z"
+        db.write("INSERT INTO conversations (title, created_at, updated_at) VALUES ('kept', ?, ?)", (when, when))
+    with Store(path) as store:
+        assert [talk.title for talk in store.conversations.list()] == ["kept"]
+        assert store.effects.latest_for_item("message:1") is None
+    assert [copy.name for copy in backups(path)] == ["history.db.before-0002_history_of_effects"]
+
+
 def test_a_failing_migration_leaves_no_trace(path: Path, raw: RawQuery):
     with Store(path) as store:
         store.conversations.create("from before")
     with pytest.raises(sqlite3.OperationalError):
-        Database(path, with_second("INSERT INTO nowhere VALUES (1)"))
+        Database(path, with_next("INSERT INTO nowhere VALUES (1)"))
     assert raw("SELECT name FROM sqlite_master WHERE name = 'notes'") == []
     with Store(path) as store:
         assert [talk.title for talk in store.conversations.list()] == ["from before"]
@@ -216,7 +231,7 @@ def test_processes_that_open_a_new_file_at_once(path: Path, raw: RawQuery):
     for opener in openers:
         opener.stdin.close()
     assert raw("SELECT count(*) FROM conversations") == [(4,)]
-    assert raw("SELECT count(*) FROM _sqlite_migrations") == [(1,)]
+    assert raw("SELECT count(*) FROM _sqlite_migrations") == [(2,)]
 
 
 def test_storage_knows_nothing_of_models_or_screens():

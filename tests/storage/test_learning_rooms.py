@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from storage.effects import KEPT_PER_ITEM
 from storage.errors import NotFoundError
 from storage.records import EffectKey, EffectRecord, ImportedText, SteeringState, writing_item_id
 from storage.store import Store
@@ -73,7 +75,7 @@ def test_an_import_is_all_or_nothing(store: Store, raw: RawQuery):
 
 def effect(item_id: str, item_hash: str = "i", context_hash: str = "c", logp: float = -1.0) -> EffectRecord:
     key = EffectKey(item_hash, context_hash, "estimator", "method")
-    return EffectRecord(key, item_id, (0, 3), (3, 9), (logp, -0.5), (-2.0, -0.25))
+    return EffectRecord(key, item_id, (0, 3), (3, 9), (logp, -0.5), (-2.0, -0.25), ("message:0", "writing:7"))
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -104,6 +106,23 @@ def test_each_item_keeps_its_own_effects(store: Store, raw: RawQuery):
     assert store.effects.latest_for_item("message:1") == effect("message:1", "old", logp=-7.0)
     assert store.effects.latest_for_item("message:2") == twin
     assert store.effects.latest_for_item("message:3") is None
+
+
+def test_the_newest_effects_of_an_item_stay(store: Store):
+    for n in range(9):
+        store.effects.put_many([effect("message:1", "one", f"context {n}"), effect("message:2", "two", "context")])
+    found = store.effects.for_items(["message:1", "message:9"])
+    assert [record.key.context_hash for record in found] == [f"context {n}" for n in range(9 - KEPT_PER_ITEM, 9)]
+    assert store.effects.for_items(["message:2"]) == [effect("message:2", "two", "context")]
+    assert store.effects.for_items([]) == []
+
+
+def test_what_is_stored_again_is_the_latest(store: Store):
+    before, after = (effect("message:1", "i", context) for context in ("before", "after"))
+    store.effects.put_many([before, after])
+    store.effects.put_many([before])
+    assert store.effects.latest_for_item("message:1") == before
+    assert store.effects.for_items(["message:1"]) == [after, before]
 
 
 def add_profile(store: Store, **changes):
@@ -174,4 +193,12 @@ def test_deleting_a_writing_makes_its_profiles_stale(store: Store, raw: RawQuery
     store.writing.delete(writing.id)
     assert [profile.stale for profile in store.profiles.list()] == [False, True]
     assert store.profiles.get(1).item_hashes == {"message:9": "bb"}
+    assert raw("SELECT item_id FROM effects") == [("message:9",)]
+
+
+def test_effects_that_a_deleted_writing_had_part_in_go_with_it(store: Store, raw: RawQuery):
+    writing, _ = store.writing.add("", "mine", "typed")
+    compared = replace(effect("message:8"), history=("message:1", writing_item_id(writing.id)))
+    store.effects.put_many([compared, effect("message:9")])
+    store.writing.delete(writing.id)
     assert raw("SELECT item_id FROM effects") == [("message:9",)]

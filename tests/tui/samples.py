@@ -85,7 +85,7 @@ def with_profile(recommended: bool = True) -> ScriptedAssistant:
         assistant.profiles.put(profile(2, gain=0.08))
     assistant.profiles.put(profile(3, gain=0.115 if recommended else -0.004, recommended=recommended))
     effects = (2.6, 0.4, -0.1, 0.5, 1.3, 0.1, 0.0, 0.2, 0.1, 1.2, 2.2, 0.4, 0.9, 0.1, 3.1)
-    assistant.profiles.explanations["i0"] = Explanation("i0", CONTEXT, TEXT, _spans(TEXT, effects), (), "")
+    assistant.profiles.explanations["i0"] = Explanation("i0", CONTEXT, TEXT, _spans(TEXT, effects), (), ("i1",), 0, "")
     return assistant
 
 
@@ -94,7 +94,7 @@ def _spans(text: str, effects: tuple[float, ...]) -> tuple[Span, ...]:
     for word, effect in zip(text.split(), effects, strict=False):
         start = text.index(word, at)
         at = start + len(word)
-        spans.append(Span(start, at, effect))
+        spans.append(Span(start, at, effect, difference=effect / 10))
     return tuple(spans)
 
 

@@ -1,5 +1,7 @@
 """Settings, the workbench and the rebuild by their keys."""
 
+from dataclasses import replace
+
 from textual.widgets import Button, DataTable, Input, Select, Static, Switch, TabbedContent, TextArea
 
 from assistant.errors import RebuildError
@@ -46,6 +48,27 @@ async def test_an_item_is_explained_by_the_effect_of_its_words(settle) -> None:
         assert "honestly" in strong
         assert "overnight." not in strong
         assert "strong" in content.plain
+
+
+async def test_words_are_coloured_by_the_other_measure_as_well(settle) -> None:
+    assistant = with_profile()
+    why = assistant.profiles.explanations["i0"]
+    spans = tuple(replace(span, difference=0.5 if span.effect < 0.2 else -0.5) for span in why.spans)
+    assistant.profiles.explanations["i0"] = replace(why, spans=spans, unscored=1234)
+    app = app_of(assistant)
+    async with app.run_test(size=(140, 45)) as pilot:
+        await open_page(pilot, "1")
+        await settle(pilot, lambda: "log ratio" in shown(app, "#item-text"))
+        assert "the last 1,234 characters are not scored" in shown(app, "#item-text")
+        assert "compared with 1 earlier text of yours" in shown(app, "#item-text")
+        await pilot.press("m")
+        await settle(pilot, lambda: "coloured by how much more probable" in shown(app, "#item-text"))
+        content = app.screen.query_one("#item-text", Static).content
+        strong = [content.plain[span.start : span.end] for span in content.spans if "underline" in str(span.style)]
+        assert "honestly" not in strong
+        assert "would" in strong
+        await pilot.press("m")
+        await settle(pilot, lambda: "coloured by how much likelier" in shown(app, "#item-text"))
 
 
 async def test_the_reason_why_an_item_is_left_out_is_shown(settle) -> None:

@@ -14,16 +14,18 @@ from textual.widgets import DataTable, Static
 from assistant.app import Assistant
 from assistant.errors import AssistantError
 from assistant.preferences import LearnableItem
+from assistant.profiles import Explanation
 from assistant.records import Source
 from assistant.visible import one_line
 from tui.figures import count
-from tui.heatmap import heatmap, legend
+from tui.heatmap import Measure, heatmap, legend
 from tui.telling import telling
 from tui.text import literal
 from tui.widgets.text_modal import TextModal
 
 ASKED_WIDTH = 240
 TEXT_WIDTH = 120
+COMPARED_WIDTH = 60
 SOURCES = {
     Source.EDITED: "edited",
     Source.CHOSEN: "liked",
@@ -38,12 +40,14 @@ class LearnedPanel(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "toggle_item", "Use or leave out", id="learned.toggle"),
         Binding("a", "add_text", "Add a text", id="learned.add"),
+        Binding("m", "change_measure", "Other measure", id="learned.measure"),
     ]
 
     def __init__(self, assistant: Assistant) -> None:
         super().__init__()
         self._assistant = assistant
         self._items: dict[str, LearnableItem] = {}
+        self._measure: Measure = "ratio"
 
     def compose(self) -> ComposeResult:
         yield Static(id="learned-summary", classes="hint")
@@ -105,9 +109,17 @@ class LearnedPanel(Vertical):
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
+        self._show_current()
+        self.query_one("#item-detail").scroll_home(animate=False)
+
+    def _show_current(self) -> None:
         if current := self._current():
             self.query_one("#item-text", Static).update(self._detail(current))
-            self.query_one("#item-detail").scroll_home(animate=False)
+
+    def action_change_measure(self) -> None:
+        """Colour by the log ratio or by the difference of probabilities."""
+        self._measure = "difference" if self._measure == "ratio" else "ratio"
+        self._show_current()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         event.stop()
@@ -131,7 +143,21 @@ class LearnedPanel(Vertical):
             return [plain, Content(""), literal(str(error), "dim")]
         if why.left_out:
             return [plain, Content(""), literal(f"Not used last time: {why.left_out}", "$text-warning")]
-        return [heatmap(why.text, why.spans), Content(""), legend()]
+        return [heatmap(why.text, why.spans, self._measure), Content(""), legend(), *self._notes(why)]
+
+    def _notes(self, why: Explanation) -> list[Content]:
+        """What the colours are measured by and against, and what they leave out."""
+        known = [self._items[item_id] for item_id in why.compared_with if item_id in self._items]
+        notes = ["coloured by how much likelier a word is (log ratio); m: by how much more probable"]
+        if self._measure == "difference":
+            notes = ["coloured by how much more probable a word is; m: by how much likelier (log ratio)"]
+        if why.unscored:
+            notes.append(f"the last {why.unscored:,} characters are not scored: the text is too long")
+        if not why.compared_with:
+            notes.append("nothing earlier to compare with: no word of your first text can be told yours")
+        shown = [f"  “{one_line(one.item.text, COMPARED_WIDTH)}”" for one in known]
+        lines = [*notes, *([f"compared with {count(len(shown), 'earlier text')} of yours:", *shown] if shown else [])]
+        return [Content(""), *(literal(line, "dim") for line in lines)]
 
     def action_toggle_item(self) -> None:
         """Take the current item out, or back in."""

@@ -14,6 +14,7 @@ from textual.signal import Signal
 from textual.widgets import Button, Static
 
 from assistant.app import Assistant
+from assistant.left_out import left_out_in_words
 from assistant.visible import sanitise
 from tui.figures import bar, count, duration, likelier
 from tui.rebuild_job import RebuildJob
@@ -115,11 +116,12 @@ class RebuildPanel(VerticalScroll, can_focus=False):
         if result.unchanged:
             return Content(f"✓ Nothing has changed since version {version}.")
         head = Content.styled(f"✓ Version {version} in {duration(sum(outcome.seconds.values()))}", "bold $text-success")
+        missed = Content.styled(f"Left out: {left_out_in_words(outcome)}.", "dim")
         if not outcome.recommended:
-            return Content("\n").join([head, literal(f"Nothing is switched on by itself: {outcome.reason}")])
+            return Content("\n").join([head, literal(f"Nothing is switched on by itself: {outcome.reason}"), missed])
         percent = likelier(outcome.gain_nats_per_token)
         gain = f"Your words became {percent:.1f} % likelier. See “What I think you like”."
-        return Content("\n").join([head, Content(gain)])
+        return Content("\n").join([head, Content(gain), missed])
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()

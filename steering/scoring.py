@@ -1,0 +1,104 @@
+"""Log-probabilities of many texts: what their prompts share is read once, and where memory runs out batches shrink."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+import torch
+from torch import Tensor
+from transformers import Cache
+
+from steering.errors import EstimatorError
+from steering.network import Network, ScoredText, batches
+
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""How torch says it on CUDA and MPS, and on a CPU of Linux or macOS, and of Windows."""
+
+
+class Scorer:
+    """Scores texts in batches of at most `max_batch_tokens` positions, those of a shared beginning included.
+
+    The beginning that was read last is kept: texts that follow it, too, cost only what is new in them.
+    """
+
+    def __init__(self, network: Network, max_batch_tokens: int) -> None:
+        self._network = network
+        self._max_batch_tokens = max_batch_tokens
+        self._begun: tuple[int, ...] = ()
+        self._beginning: Cache | None = None
+
+    def logprobs(self, texts: Sequence[ScoredText]) -> list[list[float]]:
+        """Log-probability in nats of every token of every text; what all their prompts begin with is read once.
+
+        Raises: EstimatorError: one is not a finite number, or there is no memory for a single text.
+        """
+        self._begin(texts)
+        shared = len(self._begun)
+        rests = [ScoredText(text.prompt_ids[shared:], text.text_ids) for text in texts]
+        found: dict[int, list[float]] = {}
+        while waiting := [i for i in range(len(texts)) if i not in found]:
+            for group in batches([rests[i] for i in waiting], self._max_batch_tokens, besides=shared):
+                members = [waiting[place] for place in group]
+                scored = self._continued([rests[i] for i in members])
+                if scored is None:
+                    break
+                found |= {i: _finite(logprobs) for i, logprobs in zip(members, scored, strict=True)}
+        return [found[i] for i in range(len(texts))]
+
+    def _begin(self, texts: Sequence[ScoredText]) -> None:
+        """Read what all prompts begin with, unless they begin with what was read last."""
+        kept = len(self._begun)
+        if kept and all(len(t.prompt_ids) > kept and t.prompt_ids[:kept] == self._begun for t in texts):
+            return
+        self._begun, self._beginning = (), None
+        shared = shared_beginning(texts)
+        try:
+            self._beginning = self._network.begin(texts[0].prompt_ids[:shared]) if shared else None
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise _no_memory(shared) from error
+        self._begun = texts[0].prompt_ids[:shared] if shared else ()
+
+    def _continued(self, rests: Sequence[ScoredText]) -> list[Tensor] | None:
+        """None where there was no memory for so many texts: the batches to come are smaller."""
+        longest = len(self._begun) + max(rest.length for rest in rests)
+        try:
+            return self._network.continued_logprobs(rests, self._beginning)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(rests) == 1:
+                raise _no_memory(longest) from error
+        if self._network.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._max_batch_tokens = len(rests) // 2 * longest
+        return None
+
+
+def shared_beginning(texts: Sequence[ScoredText]) -> int:
+    """Tokens that all prompts begin with, 0 for a single one; each keeps one token to predict the text's first from."""
+    if len(texts) < 2:
+        return 0
+    columns = zip(*(text.prompt_ids for text in texts), strict=False)
+    common = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    return min(common, *(len(text.prompt_ids) - 1 for text in texts))
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory ran out: torch has a type of its own for it on CUDA only."""
+    return isinstance(error, torch.OutOfMemoryError) or any(said in str(error) for said in _NO_MEMORY)
+
+
+def _no_memory(tokens: int) -> EstimatorError:
+    return EstimatorError(
+        f"out of memory while a text of {tokens} tokens was read; close other programs, or choose a smaller model"
+    )
+
+
+def _finite(logprobs: Tensor) -> list[float]:
+    if not torch.isfinite(logprobs).all():
+        raise EstimatorError("the estimator gave log-probabilities that are no finite numbers; use another model")
+    listed: list[float] = logprobs.tolist()
+    return listed
