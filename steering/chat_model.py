@@ -24,6 +24,10 @@ class ChatModel(Protocol):
         """Number of blocks, width of the residual stream, size of the vocabulary."""
         ...
 
+    def tokenize(self, text: str) -> tuple[int, ...]:
+        """Token ids of a text, without begin or end token; what looks like a control token stays text."""
+        ...
+
     def reply(
         self,
         request: str,

@@ -20,7 +20,8 @@ from steering.prompts import history_system, render_prompt, shortened_request, t
 from steering.scoring import Scorer
 
 PORTION_TOKENS = 2048
-"""Tokens of texts that are scored before their effects are handed over: what a kill costs at most."""
+"""Tokens of texts that are scored before their effects are handed over: what a kill costs at most. The first effects
+come as soon as there are any, so that a person sees at once that something happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +99,15 @@ def _by_history(jobs: Iterable[Job]) -> list[list[Job]]:
 
 
 def _portions(tokenizer: Any, jobs: Iterable[Job]) -> Iterator[list[Job]]:
-    """Jobs that are scored and handed over together, those of one history side by side."""
+    """Jobs that are scored and handed over together, those of one history side by side; the first ones are small."""
     portion: list[Job] = []
-    tokens = 0
+    tokens, enough = 0, 1
     for job in (job for group in _by_history(jobs) for job in group):
         portion.append(job)
         tokens += len(scored_tokens(tokenizer, job.item))
-        if tokens >= PORTION_TOKENS:
+        if tokens >= enough:
             yield portion
+            enough = min(PORTION_TOKENS, 2 * (enough + tokens))
             portion, tokens = [], 0
     if portion:
         yield portion

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import SequenceMatcher
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +13,12 @@ from steering.chat_model import ChatModel
 from steering.control_vector import ControlVector
 from steering.errors import ParityError
 from steering.network import Directions, Network, ScoredText
+from steering.prompts import tokenize_text
 
 MAX_KL = 0.05
 """Mean KL in nats between the next-token distributions of the same weights, quantized and not."""
+MIN_SAME_TOKENS = 0.9
+"""Converted tokenizers may differ in rare characters, which does no harm: effects are kept by characters."""
 
 
 def check_same_network(network: Network, chat: ChatModel, probes: Sequence[ScoredText]) -> float:
@@ -34,6 +39,22 @@ def check_same_network(network: Network, chat: ChatModel, probes: Sequence[Score
             f"(at most {MAX_KL} for the same weights); choose the chat model's own weights"
         )
     return kl
+
+
+def check_same_tokens(tokenizer: Any, chat: ChatModel, texts: Sequence[str]) -> float:
+    """Share of the tokens of plain texts that estimator and chat model cut alike.
+
+    Raises: ParityError: it is below MIN_SAME_TOKENS.
+    """
+    pairs = [(tokenize_text(tokenizer, text)[0], chat.tokenize(text)) for text in texts]
+    same = sum(SequenceMatcher(None, a, b, autojunk=False).ratio() * (len(a) + len(b)) for a, b in pairs)
+    share = same / sum(len(a) + len(b) for a, b in pairs)
+    if share < MIN_SAME_TOKENS:
+        raise ParityError(
+            f"the estimator's tokenizer is not the chat model's: they cut only {share:.0%} of plain text alike; "
+            "choose the chat model's own weights"
+        )
+    return share
 
 
 def mean_kl(

@@ -24,7 +24,7 @@ from steering.items import PreferenceItem
 from steering.learning import OnEffects, ScoredHistory, neutral_replies, own_replies, score_history
 from steering.material import examples
 from steering.neutral import load_neutral_set
-from steering.parity import check_same_network
+from steering.parity import check_same_network, check_same_tokens
 from steering.phrases import rank_phrases
 from steering.profile import Harm, LeftOut, Outcome, Phrase
 from steering.progress import OnProgress, StageClock
@@ -82,6 +82,7 @@ def build_profile(
     with clock.stage("model"):
         estimator = load()
         network, tokenizer = estimator.network, estimator.tokenizer
+        check_same_tokens(tokenizer, chat, neutral_set.texts[:_PARITY_PROBES])
         check_same_network(network, chat, [plain_text(tokenizer, t) for t in neutral_set.texts[:_PARITY_PROBES]])
     with clock.stage("effects", len(request.items)) as done:
         history = score_history(estimator, request.items, request.cached, on_effects, done)

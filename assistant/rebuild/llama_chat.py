@@ -48,6 +48,10 @@ class LlamaChat:
         loaded = self._session.loaded
         return loaded.blocks, loaded.width, loaded.vocabulary
 
+    def tokenize(self, text: str) -> tuple[int, ...]:
+        """See `ChatModel.tokenize`."""
+        return tuple(self._session.model.tokenize(text, parse_special=False))
+
     def reply(
         self,
         request: str,

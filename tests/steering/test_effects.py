@@ -10,13 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from steering.effects import TokenEffects, score, scored_tokens
-from steering.estimator import Estimator
+from steering.errors import EstimatorError
+from steering.estimator import Estimator, load_estimator
 from steering.history import METHOD, EffectKey, Job, history_slot, plan
 from steering.items import PreferenceItem, Source
-from steering.limits import MAX_HISTORY_TOKENS, MAX_TEXT_TOKENS
+from steering.learning import score_history
+from steering.limits import MAX_HISTORY_TOKENS, MAX_TEXT_TOKENS, MAX_WINDOW_TOKENS
 from steering.network import ScoredText
 from steering.prompts import UNPROMPTED_REQUEST, shortened_request
-from tests.steering.oracles import hard_text, is_bad, token_logprobs
+from tests.steering.oracles import hard_text, is_bad, make_items, token_logprobs
+from tests.tiny_models import write_tiny_model
 
 few = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -158,3 +161,49 @@ def test_a_long_history_stays_within_the_window(estimator):
     assert max(len(job.history) for job in jobs) == MAX_HISTORY_TOKENS // 150
     found = score_all(estimator, jobs[-1:])["7"]
     assert all(math.isfinite(e) for e in found.effects)
+
+
+def test_a_short_context_is_never_overrun(tmp_path):
+    """Texts, requests and a history longer than the context: cut in windows, every token scored."""
+    context = 320
+    estimator = load_estimator(write_tiny_model(tmp_path / "short.gguf", context=context), tmp_path / "cache", "short")
+    assert estimator.network.context == context
+    long = [PreferenceItem(str(i), "why? " * 300, f"{i} rain " * 200, Source.WRITING, float(i)) for i in range(4)]
+    widths: list[int] = []
+    plain = estimator.network.decoder.forward
+
+    def watched(*args, **kwargs):
+        past = kwargs.get("past_key_values")
+        widths.append(kwargs["input_ids"].shape[1] + (past.get_seq_length() if past is not None else 0))
+        return plain(*args, **kwargs)
+
+    estimator.network.decoder.forward = watched
+    jobs = plan(long, estimator.tokenizer, estimator.limits.history)
+    found = score_all(estimator, jobs)
+    assert max(widths) <= context
+    for item in long:
+        whole = estimator.tokenizer(item.text, add_special_tokens=False)["input_ids"]
+        assert len(found[item.id].effects) == len(whole)
+        assert all(math.isfinite(e) for e in found[item.id].effects)
+        assert found[item.id].ends[-1] == len(item.text)
+
+
+def test_a_context_too_short_for_anything_is_refused(tmp_path):
+    path = write_tiny_model(tmp_path / "short.gguf", context=128)
+    with pytest.raises(EstimatorError, match="a context of 128 tokens is too short"):
+        score_history(load_estimator(path, tmp_path / "cache", "s"), make_items(), {}, lambda _: None, lambda _: None)
+
+
+@torch.inference_mode()
+def test_the_windows_of_a_long_text_follow_what_precedes_them(estimator, model, tokenizer):
+    item = PreferenceItem("long", "why?", "rain and the rice " * 150, Source.WRITING, 0.0)
+    text = tuple(tokenizer(item.text, add_special_tokens=False)["input_ids"])
+    assert len(text) > 2 * MAX_WINDOW_TOKENS
+    found = score_all(estimator, planned([item], tokenizer))["long"]
+    prompt, half = plain_prompt(tokenizer, "why?", "(none)"), MAX_WINDOW_TOKENS // 2
+    expected = [token_logprobs(model, ScoredText(prompt, text[:MAX_WINDOW_TOKENS]))]
+    for start in range(MAX_WINDOW_TOKENS, len(text), half):
+        expected.append(
+            token_logprobs(model, ScoredText(prompt + text[start - half : start], text[start : start + half]))
+        )
+    assert torch.tensor(found.logp_without) == pytest.approx(torch.cat(expected), abs=1e-4)

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,6 +123,22 @@ def test_vetoes_that_leave_nothing_are_said_in_words(estimator, items):
     effects = score_history(estimator, items, {}, lambda _: None, lambda _: None).effects
     with pytest.raises(TooFewItemsError, match="vetoes leave no word"):
         examples(estimator.tokenizer, items[-1:], effects, {}, vetoed=["garden", "x"])
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_veto_of_a_phrase_or_an_item_changes_the_vector(estimator, items, name):
+    effects = score_history(estimator, items, {}, lambda _: None, lambda _: None).effects
+    replies = {i.id: "my own reply" for i in items}
+
+    def vector(chosen, vetoed=()):
+        made = examples(estimator.tokenizer, chosen, effects, replies, vetoed)
+        return BACKBONES[name].fit(estimator.network, made, 1)
+
+    plain = vector(items)
+    assert torch.equal(vector(items), plain)
+    for changed in (vector(items, ["garden"]), vector(items[1:])):
+        assert torch.cosine_similarity(changed, plain, dim=0) < 0.9999
+    assert torch.equal(vector(items, ["said by nobody"]), plain)
 
 
 def test_a_mean_difference_needs_negatives_and_the_optimized_vector_none(estimator, items):

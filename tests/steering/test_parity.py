@@ -17,7 +17,7 @@ from steering.harm import plain_text
 from steering.material import scored_text
 from steering.network import residual_norm
 from steering.neutral import load_neutral_set
-from steering.parity import MAX_KL, check_same_network, mean_kl
+from steering.parity import MAX_KL, check_same_network, check_same_tokens, mean_kl
 from tests.steering.oracles import make_directions, make_items, make_texts
 from tests.tiny_models import write_tiny_model
 
@@ -103,3 +103,20 @@ def test_a_vector_acts_on_the_output_of_its_block(network, tiny_chat, block):
     assert kl.pop(block) < 1e-4
     assert min(kl.values()) > 1e-2
     assert mean_kl(network, tiny_chat, texts) < 1e-4, "the vector is gone when none is given"
+
+
+PLAIN = "Hello you and the user 12 345,  it's  über\u00a0日本語 😀👩‍👩‍👧‍👦\n\n\tdef f(x): return x_1 | שלום e\u0301"
+
+
+def test_the_converted_tokenizer_cuts_as_the_chat_model_does(tokenizer, tiny_chat):
+    assert check_same_tokens(tokenizer, tiny_chat, [PLAIN]) == 1.0
+
+
+@pytest.mark.bundled
+def test_the_bundled_models_converted_tokenizer_cuts_as_the_chat_model_does(bundled_tokenizer, bundled_chat):
+    assert check_same_tokens(bundled_tokenizer, bundled_chat, [PLAIN, *load_neutral_set().texts]) >= 0.99
+
+
+def test_an_estimator_with_another_tokenizer_is_refused(bundled_tokenizer, tiny_chat):
+    with pytest.raises(ParityError, match=r"tokenizer is not the chat model's: they cut only \d+% of plain text alike"):
+        check_same_tokens(bundled_tokenizer, tiny_chat, ["Hello you and the user. " * 5])
