@@ -19,7 +19,7 @@ from steering.network import ScoredText
 from steering.prompts import history_system, render_prompt, shortened_request, tokenize_text, well_formed
 from steering.scoring import Scorer
 
-PORTION_TOKENS = 2048
+PORTION_TOKENS = 4096
 """Tokens of texts that are scored before their effects are handed over: what a kill costs at most. The first effects
 come as soon as there are any, so that a person sees at once that something happens."""
 
@@ -57,7 +57,7 @@ def score(
     jobs: Sequence[Job],
     on_scored: Callable[[dict[str, TokenEffects]], None],
     *,
-    max_batch_tokens: int = 8192,
+    max_batch_tokens: int = 2560,
 ) -> None:
     """Score all jobs, those with the same history together; `on_scored` gets the effects of a few items by their ids.
 

@@ -7,8 +7,7 @@ Batches are padded on the right: in a causal model no real position sees what fo
 from __future__ import annotations
 
 import contextlib
-import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Cache
 
+from steering.beginning import can_be_followed, followed
 from steering.errors import EstimatorError
 
 Directions: TypeAlias = Mapping[int, Tensor]
@@ -25,9 +25,6 @@ LOGITS_AT_ONCE = 2**22
 """Logits that are held at the same time: 16 MiB in float32, what a processor's cache takes."""
 MIN_ROWS_AT_ONCE = 64
 """Below this the output head is read more often than it is used."""
-
-LIKELIEST = 8
-"""Of each row, the likeliest tokens whose logits `continued_logprobs` computes in float32."""
 
 _BLOCK_NAMES = ("layers", "h")
 _NORM_NAMES = ("norm", "final_layernorm", "ln_f")
@@ -141,14 +138,14 @@ class Network:
 
     def token_logprobs(self, batch: PreparedBatch, directions: Directions | None = None) -> Tensor:
         """Log-probability of every scored token in nats, float32 [rows]; differentiable in the directions."""
-        return self._logprobs(self.rows(batch, directions), batch.targets)
+        return self._in_chunks(self._plain, self.rows(batch, directions), batch.targets)
 
     @torch.inference_mode()
-    def begin(self, ids: Sequence[int]) -> Cache:
-        """Keys and values of all blocks after reading one sequence, for `continued_logprobs`."""
+    def begin(self, ids: Sequence[int]) -> Cache | None:
+        """Keys and values of all blocks after reading one sequence; None where the model keeps something else."""
         read = self.decoder(input_ids=torch.tensor([list(ids)], device=self.device), use_cache=True)
         cache: Cache = read.past_key_values
-        return cache
+        return cache if can_be_followed(cache) else None
 
     @torch.inference_mode()
     def continued_logprobs(self, sequences: Sequence[ScoredText], beginning: Cache | None) -> list[Tensor]:
@@ -157,23 +154,20 @@ class Network:
         `beginning` is what all sequences follow; it is not changed, and their prompts do not repeat it.
         """
         batch = padded(sequences, self.device)
-        cache = copy.deepcopy(beginning)
-        if cache is not None:
-            cache.batch_repeat_interleave(len(sequences))
+        cache = None if beginning is None else followed(beginning)
         final = self.decoder(input_ids=batch.ids, past_key_values=cache, use_cache=cache is not None).last_hidden_state
-        rows = final.flatten(0, 1)[batch.rows]
-        found = torch.cat([self._sharp(r, t) for r, t in self._in_chunks(rows, batch.targets)])
+        found = self._in_chunks(self._sharp, final.flatten(0, 1)[batch.rows], batch.targets)
         return list(torch.split(found, [len(s.text_ids) for s in sequences]))
 
     def _sharp(self, rows: Tensor, targets: Tensor) -> Tensor:
         """Log-probability of each row's target, free of the rounding of logits, float32 [rows].
 
-        bfloat16 holds a logit of 20 to 1/16 only. The logits that decide, the target's and the likeliest tokens', are
+        bfloat16 holds a logit of 20 to 1/16 only. The logits that decide, the target's and the likeliest token's, are
         computed again in float32; the others hardly count in the sum.
         """
         logits = self.head(rows).float()
-        decisive = torch.cat([targets[:, None], logits.topk(min(LIKELIEST, self.vocabulary)).indices], dim=1)
-        weights = self.head.weight[decisive].float()  # [rows, 1 + LIKELIEST, width]
+        decisive = torch.stack([targets, logits.argmax(dim=1)], dim=1)
+        weights = self.head.weight[decisive].float()  # [rows, 2, width]
         exact = torch.einsum("rw,rkw->rk", rows.float(), weights)
         if self.head.bias is not None:
             exact = exact + self.head.bias[decisive].float()
@@ -181,14 +175,18 @@ class Network:
         # Not logsumexp: on a CPU it takes twenty times as long.
         return logits.log_softmax(dim=1).gather(1, targets[:, None])[:, 0]
 
-    def _logprobs(self, rows: Tensor, targets: Tensor) -> Tensor:
-        parts = self._in_chunks(rows, targets)
-        return torch.cat([-nn.functional.cross_entropy(self.logits(r), t, reduction="none") for r, t in parts])
+    def _plain(self, rows: Tensor, targets: Tensor) -> Tensor:
+        """Log-probability of each row's target, float32 [rows]; differentiable."""
+        return -nn.functional.cross_entropy(self.logits(rows), targets, reduction="none")
 
-    def _in_chunks(self, rows: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Rows and their targets, few at a time: the logits of all at once would not fit into memory."""
+    def _in_chunks(self, of: Callable[[Tensor, Tensor], Tensor], rows: Tensor, targets: Tensor) -> Tensor:
+        """`of` rows and their targets, few at a time: the logits of all at once would not fit into memory."""
         chunk = max(MIN_ROWS_AT_ONCE, LOGITS_AT_ONCE // self.vocabulary)
-        return zip(torch.split(rows, chunk), torch.split(targets, chunk), strict=True)
+        # Written to one tensor: small ones between the large would keep those from being freed, hundreds of megabytes.
+        found = torch.empty(len(rows), device=rows.device)
+        for start in range(0, len(rows), chunk):
+            found[start : start + chunk] = of(rows[start : start + chunk], targets[start : start + chunk])
+        return found
 
     @contextlib.contextmanager
     def _recorded(self, block: int) -> Iterator[tuple[list[Tensor], list[dict[str, Any]]]]:
@@ -246,16 +244,13 @@ def residual_norm(prepared: Sequence[PreparedBatch]) -> float:
     return float(torch.cat(norms).median())
 
 
-def batches(sequences: Sequence[ScoredText], max_tokens: int, *, besides: int = 0) -> list[tuple[int, ...]]:
-    """Indices grouped by similar length so that no padded batch holds more than `max_tokens` positions.
-
-    `besides` is what stands in memory for each sequence in addition to its own positions.
-    """
+def batches(sequences: Sequence[ScoredText], max_tokens: int) -> list[tuple[int, ...]]:
+    """Indices grouped by similar length so that no padded batch holds more than `max_tokens` positions."""
     order = sorted(range(len(sequences)), key=lambda i: -sequences[i].length)
     groups: list[tuple[int, ...]] = []
     start = 0
     while start < len(order):
-        size = max(1, max_tokens // (besides + sequences[order[start]].length))
+        size = max(1, max_tokens // sequences[order[start]].length)
         groups.append(tuple(order[start : start + size]))
         start += size
     return groups

@@ -17,7 +17,7 @@ _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class Scorer:
-    """Scores texts in batches of at most `max_batch_tokens` positions, those of a shared beginning included.
+    """Scores texts in batches of at most `max_batch_tokens` positions, those of a shared beginning not counted.
 
     The beginning that was read last is kept: texts that follow it, too, cost only what is new in them.
     """
@@ -38,7 +38,7 @@ class Scorer:
         rests = [ScoredText(text.prompt_ids[shared:], text.text_ids) for text in texts]
         found: dict[int, list[float]] = {}
         while waiting := [i for i in range(len(texts)) if i not in found]:
-            for group in batches([rests[i] for i in waiting], self._max_batch_tokens, besides=shared):
+            for group in batches([rests[i] for i in waiting], self._max_batch_tokens):
                 members = [waiting[place] for place in group]
                 scored = self._continued([rests[i] for i in members])
                 if scored is None:
@@ -59,18 +59,18 @@ class Scorer:
             if not is_out_of_memory(error):
                 raise
             raise _no_memory(shared) from error
-        self._begun = texts[0].prompt_ids[:shared] if shared else ()
+        self._begun = () if self._beginning is None else texts[0].prompt_ids[:shared]
 
     def _continued(self, rests: Sequence[ScoredText]) -> list[Tensor] | None:
         """None where there was no memory for so many texts: the batches to come are smaller."""
-        longest = len(self._begun) + max(rest.length for rest in rests)
+        longest = max(rest.length for rest in rests)
         try:
             return self._network.continued_logprobs(rests, self._beginning)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             if len(rests) == 1:
-                raise _no_memory(longest) from error
+                raise _no_memory(len(self._begun) + longest) from error
         if self._network.device.type == "cuda":
             torch.cuda.empty_cache()
         self._max_batch_tokens = len(rests) // 2 * longest

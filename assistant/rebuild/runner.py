@@ -34,7 +34,7 @@ CHILD_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
 }
 """Threads that wait spin for microseconds only, then sleep: as fast alone, a quarter faster beside other work. glibc
-keeps freed memory for the next tensor instead of asking the kernel for zeroed pages each time: about 15 % faster."""
+keeps freed memory for the next tensor instead of asking the kernel for zeroed pages each time: some percent faster."""
 PIPELINE_VERSION = 2
 """Goes up whenever the same items would give another profile."""
 

@@ -7,6 +7,7 @@ what happens when the app is gone. Its stderr is a log; no text of the history i
 from __future__ import annotations
 
 import base64
+import gc
 import logging
 import os
 import signal
@@ -25,6 +26,7 @@ from assistant.rebuild.protocol import Built, Effect, RebuildFailed, RebuildMess
 if TYPE_CHECKING:
     from steering.control_vector import ControlVector
     from steering.effects import TokenEffects
+    from steering.estimator import Estimator
     from steering.history import EffectKey
 
 Emit = Callable[[RebuildMessage], None]
@@ -32,6 +34,7 @@ Emit = Callable[[RebuildMessage], None]
 
 def main() -> None:
     """Carry out the one request."""
+    gc.disable()  # until the model is loaded: nothing of what the heavy imports create is garbage
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)  # libraries write files too
     os.nice(10)  # chatting goes on while a rebuild runs, and comes first
@@ -73,6 +76,11 @@ def _rebuild(request: Start, emit: Emit) -> Built:
     if not chat.steerable:
         raise RebuildError(f"{chat.architecture} models ignore control vectors; choose a model of another architecture")
 
+    def load() -> Estimator:
+        loaded = load_estimator(Path(request.model_path), Path(request.estimator_cache), request.fingerprint)
+        gc.enable()
+        return loaded
+
     def on_effects(scored: dict[EffectKey, tuple[str, TokenEffects]]) -> None:
         emit(Scored(tuple(_effect(key, item_id, found) for key, (item_id, found) in scored.items())))
 
@@ -89,7 +97,7 @@ def _rebuild(request: Start, emit: Emit) -> Built:
             description=request.description,
             neutral_replies=request.neutral_replies,
         ),
-        load=lambda: load_estimator(Path(request.model_path), Path(request.estimator_cache), request.fingerprint),
+        load=load,
         chat=chat,
         on_progress=lambda stage, done, total: emit(StageProgress(stage, done, total)),
         on_effects=on_effects,

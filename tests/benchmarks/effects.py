@@ -15,6 +15,7 @@ highest resident memory of the process that ran ours, Python and torch included,
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -32,7 +33,6 @@ import numpy as np
 import torch
 
 from assistant.models.bundled import bundled_model
-from assistant.rebuild.runner import CHILD_ENVIRONMENT
 from steering.effects import TokenEffects, score
 from steering.estimator import Estimator, load_estimator
 from steering.history import Job, history_slot, plan
@@ -164,6 +164,7 @@ def run_ours_and_floor(estimator: Estimator, jobs: Sequence[Job], rounds: int) -
 def child(arguments: argparse.Namespace) -> None:
     """One side, in a process of its own."""
     estimator = load_estimator(arguments.model, Path(os.environ["BENCHMARK_CACHE"]), "benchmark")
+    gc.enable()
     jobs = plan(
         make_items(estimator.tokenizer, arguments.items, arguments.tokens), estimator.tokenizer, MAX_HISTORY_TOKENS
     )
@@ -175,7 +176,11 @@ def child(arguments: argparse.Namespace) -> None:
 
 def run_side(arguments: argparse.Namespace, side: str, cache: str) -> dict[str, Any]:
     """Start a child for one side and read what it found."""
-    command = [sys.executable, "-m", "tests.benchmarks.effects", "--side", side, "--model", str(arguments.model)]
+    from assistant.rebuild.runner import CHILD_ENVIRONMENT  # the children do without what this imports
+
+    # As the rebuild process does it: no collection until the model is loaded.
+    program = "import gc; gc.disable(); from tests.benchmarks.effects import main; main()"
+    command = [sys.executable, "-c", program, "--side", side, "--model", str(arguments.model)]
     command += ["--items", str(arguments.items), "--tokens", str(arguments.tokens), "--rounds", str(arguments.rounds)]
     environment = {**os.environ, "BENCHMARK_CACHE": cache, "BENCHMARK_STARTED": str(time.time())}
     environment |= CHILD_ENVIRONMENT if side == "ours" else {}
