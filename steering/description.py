@@ -69,7 +69,11 @@ def template_description(items: Sequence[PreferenceItem], phrases: Sequence[Phra
 
 
 def written_description(chat: ChatModel, items: Sequence[PreferenceItem], phrases: Sequence[Phrase]) -> str:
-    """A few sentences by the chat model; empty where it wrote none."""
+    """A few sentences by the chat model; empty where it wrote none.
+
+    A sentence in which the model speaks of itself ("I'm glad to hear ...") is an answer and no description: however
+    much likelier it makes the texts, nobody could read or correct it.
+    """
     shown = ", ".join(phrase.text for phrase in phrases[:16])
     example = max(items, key=lambda item: item.order).text[:400]
     request = (
@@ -79,7 +83,7 @@ def written_description(chat: ChatModel, items: Sequence[PreferenceItem], phrase
     )
     reply = chat.reply(request, max_tokens=WRITTEN_TOKENS, greedy=True)
     sentences = [s.strip() for s in _SENTENCE.findall(" ".join(reply.split())) if s.strip()]
-    complete = [s for s in sentences if s[-1] in ".!?"]
+    complete = [s for s in sentences if s[-1] in ".!?" and not _FIRST_PERSON.search(s)]
     return " ".join(dict.fromkeys(complete[:3]))
 
 

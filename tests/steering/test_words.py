@@ -197,6 +197,29 @@ def test_the_template_says_what_was_measured():
     assert "Typical" not in formal
 
 
+class Writer:
+    """A chat model that always says the same."""
+
+    def __init__(self, says: str) -> None:
+        self._says = says
+
+    def reply(self, *_args: object, **_how: object) -> str:
+        return self._says
+
+
+@pytest.mark.parametrize(
+    ("says", "kept"),
+    [
+        ("Short and dry. Short and dry. Likes bread", "Short and dry."),
+        ("I'm glad to hear that you like it. Warm in tone! I think so.", "Warm in tone!"),
+        ("I am happy to help. My answer is short.", ""),
+        ("", ""),
+    ],
+)
+def test_an_answer_is_no_description(says, kept):
+    assert written_description(Writer(says), history("hello the user"), []) == kept
+
+
 def test_the_written_description_is_whole_sentences_once(tiny_chat):
     said = written_description(tiny_chat, history("hello the user"), [Phrase("hello", 1.0, 1, ("i0",))])
     sentences = [part for part in said.split(". ") if part]
