@@ -57,7 +57,7 @@ def score(
     jobs: Sequence[Job],
     on_scored: Callable[[dict[str, TokenEffects]], None],
     *,
-    max_batch_tokens: int = 2560,
+    max_batch_tokens: int = 2048,
 ) -> None:
     """Score all jobs, those with the same history together; `on_scored` gets the effects of a few items by their ids.
 
