@@ -172,7 +172,7 @@ class Network:
         if self.head.bias is not None:
             exact = exact + self.head.bias[decisive].float()
         logits = self._capped(logits.scatter(1, decisive, exact))
-        # Not logsumexp: on a CPU it takes twenty times as long.
+        # Not logsumexp: on a CPU it took fifteen times as long.
         return logits.log_softmax(dim=1).gather(1, targets[:, None])[:, 0]
 
     def _plain(self, rows: Tensor, targets: Tensor) -> Tensor:
