@@ -25,8 +25,17 @@ class ProtocolError(AssistantError):
 
 def encode(message: Any) -> bytes:
     """One line for a dataclass instance. Lone surrogates become "?"; paths and dates become their text."""
-    fields = {TAG: type(message).__name__, **dataclasses.asdict(message)}
-    return json.dumps(fields, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
+    fields = {TAG: type(message).__name__, **_fields(message)}
+    return json.dumps(fields, ensure_ascii=False, default=_plain).encode("utf-8", "replace") + b"\n"
+
+
+def _fields(message: Any) -> dict[str, Any]:
+    """Not `asdict`, which copies every number of every tuple."""
+    return {field.name: getattr(message, field.name) for field in dataclasses.fields(message)}
+
+
+def _plain(value: Any) -> Any:
+    return _fields(value) if dataclasses.is_dataclass(value) else str(value)
 
 
 class Decoder(Generic[MessageT]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ from steering.neutral import load_neutral_set
 from steering.prompts import shortened_request
 from steering.replies import REPLY_TOKENS, generate_replies
 from steering.tuning import NeutralReplies
+
+HANDED_OVER_AT_ONCE = 64
+"""Cached effects in one message: a message has a limit, a history has none."""
 
 OnEffects = Callable[[dict[EffectKey, tuple[str, TokenEffects]]], None]
 """Gets (item id, effects) by key, as soon as they are complete: what was handed over is never scored again."""
@@ -49,16 +53,23 @@ def score_history(
     """Effects of all items; only those whose key is not in the cache are scored."""
     jobs = plan(items, estimator.tokenizer, estimator.limits.history)
     keys = {job.item.id: job.key(estimator.fingerprint) for job in jobs}
-    effects: dict[str, TokenEffects] = {}
+    effects = {item_id: cached[key] for item_id, key in keys.items() if key in cached}
+    tokens_cached = sum(len(found.starts) for found in effects.values())
+
+    def hand_over(found: Mapping[str, TokenEffects]) -> None:
+        on_effects({keys[item_id]: (item_id, effects_of) for item_id, effects_of in found.items()})
 
     def keep(scored: Mapping[str, TokenEffects]) -> None:
         effects.update(scored)
-        on_effects({keys[item_id]: (item_id, found) for item_id, found in scored.items()})
+        hand_over(scored)
         on_item(len(effects))
 
-    # What was cached is handed over again: the latest record of an item is then the one that is in use.
-    keep({item_id: cached[key] for item_id, key in keys.items() if key in cached})
-    tokens_cached = sum(len(found.starts) for found in effects.values())
+    on_item(len(effects))
+    # The latest record of an item is the one in use: of several that are cached, the right one is handed over again.
+    records = Counter(key.item_hash for key in cached)
+    again = [item_id for item_id in effects if records[keys[item_id].item_hash] > 1]
+    for start in range(0, len(again), HANDED_OVER_AT_ONCE):
+        hand_over({item_id: effects[item_id] for item_id in again[start : start + HANDED_OVER_AT_ONCE]})
     score(estimator, [job for job in jobs if job.item.id not in effects], keep)
     tokens = sum(len(found.starts) for found in effects.values())
     return ScoredHistory(

@@ -14,7 +14,7 @@ from steering.effects import TokenEffects
 from steering.estimator import Estimator
 from steering.history import ITEM_TOKENS, EffectKey, history_slot, plan
 from steering.items import PreferenceItem, Source
-from steering.learning import ScoredHistory, score_history
+from steering.learning import HANDED_OVER_AT_ONCE, ScoredHistory, score_history
 
 WORDS = ("garden", "rice", "roses", "train", "hello", "rain", "you", "cup", "late", "key")
 Cache = dict[EffectKey, TokenEffects]
@@ -87,8 +87,27 @@ def rebuilt(estimator: Estimator, items: Sequence[PreferenceItem], cached: Cache
     handed: dict[EffectKey, tuple[str, TokenEffects]] = {}
     found = score_history(estimator, items, dict(cached), handed.update, lambda _: None)
     cached |= {key: effects for key, (_, effects) in handed.items()}
-    assert {item_id for item_id, _ in handed.values()} == {item.id for item in items}
     return found, {item_id for key, (item_id, _) in handed.items() if key not in before}
+
+
+def handed_over(estimator: Estimator, items: Sequence[PreferenceItem], cached: Cache) -> list[list[str]]:
+    """Item ids of every message."""
+    messages: list[list[str]] = []
+
+    def keep(found: dict[EffectKey, tuple[str, TokenEffects]]) -> None:
+        messages.append([item_id for item_id, _ in found.values()])
+
+    score_history(estimator, items, cached, keep, lambda _: None)
+    return messages
+
+
+def test_what_is_known_is_handed_over_only_where_it_is_in_doubt_and_in_small_messages(estimator, two_hundred):
+    items, cached = two_hundred
+    assert handed_over(estimator, items, cached) == []
+    older = {replace(key, context_hash="of before"): effects for key, effects in cached.items()}
+    messages = handed_over(estimator, items, cached | older)
+    assert sorted(item_id for of_one in messages for item_id in of_one) == sorted(item.id for item in items)
+    assert max(map(len, messages)) <= HANDED_OVER_AT_ONCE < len(items)
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +144,8 @@ def test_an_excluded_item_is_missed_only_by_those_it_stood_for(estimator, two_hu
     assert scored == needed
     _, back = rebuilt(estimator, two_hundred[0], cached)
     assert back == set(), "taken back in, everything is known"
+    latest = handed_over(estimator, two_hundred[0], cached)
+    assert needed <= {item_id for of_one in latest for item_id in of_one}, "of two records the right one is the latest"
 
 
 @pytest.mark.parametrize("place", [0, 17, 120])
