@@ -40,7 +40,7 @@ class EffectKey:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One item to score, with the earlier items that stand for the person; `left_out` more did not fit."""
+    """One item to score, with the earlier items that stand for the person; `left_out` more do not."""
 
     item: PreferenceItem
     history: tuple[PreferenceItem, ...]

@@ -32,7 +32,7 @@ class ScoredHistory:
     Attributes:
         tokens_scored, tokens_cached: computed now, and taken from the cache.
         tokens_left_out: tokens of long texts that are not scored.
-        history_shown, history_left_out: earlier items that stood for the person, and that did not fit, in all.
+        history_shown, history_left_out: earlier items that stood for the person, and that did not, in all.
     """
 
     effects: Mapping[str, TokenEffects]

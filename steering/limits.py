@@ -13,8 +13,8 @@ MAX_WINDOW_TOKENS = 512
 """Tokens of a text that are read in one piece."""
 MAX_HISTORY_TOKENS = 600
 MAX_REQUEST_TOKENS = 256
-MIN_CONTEXT = 256
-"""A shorter context has no room for a request, a history and a text."""
+MIN_CONTEXT = 512
+"""A shorter context has no room for a request, a text, and a history of one item at least."""
 _MIN_WINDOW = 16
 
 

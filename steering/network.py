@@ -61,23 +61,19 @@ class PaddedBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedBatch:
+class PreparedBatch(PaddedBatch):
     """Sequences run up to and including block `block`.
 
     Attributes:
         indices: position of each sequence in the list that was prepared.
         hidden: output of the block, [sequences, positions, width].
         arguments: what each block above it is called with besides the hidden state.
-        rows, targets, owners: see PaddedBatch.
     """
 
     block: int
     indices: tuple[int, ...]
     hidden: Tensor
     arguments: tuple[dict[str, Any], ...]
-    rows: Tensor
-    targets: Tensor
-    owners: Tensor
 
 
 class Network:
@@ -219,7 +215,8 @@ class Network:
         batch = padded([sequences[i] for i in group], self.device)
         with self._recorded(block) as (outputs, arguments):
             self.decoder(input_ids=batch.ids, use_cache=False)
-        return PreparedBatch(block, group, outputs[0], tuple(arguments), batch.rows, batch.targets, batch.owners)
+        read = batch.ids, batch.rows, batch.targets, batch.owners
+        return PreparedBatch(*read, block, group, outputs[0], tuple(arguments))
 
 
 def padded(sequences: Sequence[ScoredText], device: torch.device) -> PaddedBatch:

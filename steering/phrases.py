@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from steering.effects import TokenEffects
 from steering.items import PreferenceItem
 from steering.profile import Phrase
-from steering.selection import PREFERENCE_THRESHOLD
+from steering.selection import PREFERENCE_NATS
 
 MAX_WORDS = 4
 PRIOR_OCCURRENCES = 4
@@ -45,7 +45,7 @@ def rank_phrases(
 ) -> tuple[Phrase, ...]:
     """Preference-driven words and phrases, best first.
 
-    A phrase is a run of up to MAX_WORDS neighbouring words that each reach PREFERENCE_THRESHOLD. It is ranked by its
+    A phrase is a run of up to MAX_WORDS neighbouring words that each reach PREFERENCE_NATS. It is ranked by its
     mean effect over *all* its occurrences in the history, high or not, shrunk towards none: a stop-word that is
     sometimes surprising loses on its other occurrences, without a list of them. What stands in a single item comes
     after all that recurs.
@@ -63,12 +63,11 @@ def rank_phrases(
         for key, t in tallies.items()
         if t.effect > 0
     ]
-    phrases.sort(key=lambda phrase: phrase.text)
-    return tuple(sorted(phrases, key=_rank, reverse=True)[:limit])
+    return tuple(sorted(phrases, key=_rank)[:limit])
 
 
-def _rank(phrase: Phrase) -> tuple[bool, float]:
-    return len(phrase.item_ids) > 1, phrase.effect / (phrase.count + PRIOR_OCCURRENCES)
+def _rank(phrase: Phrase) -> tuple[bool, float, str]:
+    return len(phrase.item_ids) == 1, -phrase.effect / (phrase.count + PRIOR_OCCURRENCES), phrase.text
 
 
 def word_effects(text: str, effects: TokenEffects) -> list[WordEffect]:
@@ -91,7 +90,7 @@ def word_effects(text: str, effects: TokenEffects) -> list[WordEffect]:
 def _strong_runs(words: Sequence[WordEffect]) -> Iterator[list[str]]:
     run: list[str] = []
     for w in words:
-        strong = bool(w.word) and w.effect >= PREFERENCE_THRESHOLD
+        strong = bool(w.word) and w.effect >= PREFERENCE_NATS
         if strong:
             run.append(w.word)
         if run and (not strong or len(run) == MAX_WORDS):

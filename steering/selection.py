@@ -8,18 +8,18 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from steering.effects import TokenEffects
+from steering.profile import PREFERENCE_THRESHOLD
 
 Weighting = Literal["sigmoid", "relu", "threshold", "uniform"]
 
-PREFERENCE_THRESHOLD = 0.5
-"""Nats from which a token counts as preference-driven (METHOD: 9 % of personal tokens, 0.8 % of impersonal ones)."""
+PREFERENCE_NATS = PREFERENCE_THRESHOLD["ratio"]
 
 
 def token_weights(effects: Sequence[float], kind: Weighting = "sigmoid") -> list[float]:
     """Weight of every token in the loss or the mean, from its effect in nats.
 
     `sigmoid`: 1 / (1 + exp(-2 effect)), keeps every token in play and was steadiest on real people;
-    `relu`: max(0, effect); `threshold`: 1 from PREFERENCE_THRESHOLD on, else 0; `uniform`: 1 (the plain backbone).
+    `relu`: max(0, effect); `threshold`: 1 from PREFERENCE_NATS on, else 0; `uniform`: 1 (the plain backbone).
     """
     match kind:
         case "sigmoid":
@@ -27,7 +27,7 @@ def token_weights(effects: Sequence[float], kind: Weighting = "sigmoid") -> list
         case "relu":
             return [max(0.0, effect) for effect in effects]
         case "threshold":
-            return [float(effect >= PREFERENCE_THRESHOLD) for effect in effects]
+            return [float(effect >= PREFERENCE_NATS) for effect in effects]
         case "uniform":
             return [1.0] * len(effects)
 
@@ -46,5 +46,5 @@ def without_vetoed(text: str, effects: TokenEffects, weights: Sequence[float], v
 
 
 def preference_tokens(effects: Iterable[TokenEffects]) -> int:
-    """How many tokens have an effect of at least PREFERENCE_THRESHOLD."""
-    return sum(effect >= PREFERENCE_THRESHOLD for e in effects for effect in e.effects)
+    """How many tokens have an effect of at least PREFERENCE_NATS."""
+    return sum(effect >= PREFERENCE_NATS for e in effects for effect in e.effects)

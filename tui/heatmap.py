@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from textual.content import Content
 
-from assistant.records import Span
+from assistant.records import Measure, Span
 from tui.text import literal
 
-Measure = Literal["ratio", "difference"]
-"""The log ratio favours rare words, the difference of probabilities common ones."""
-
-LEVELS = (
+LEVELS: tuple[tuple[str, str, dict[Measure, float]], ...] = (
     ("bold underline on $accent 45%", "strong", {"ratio": 2.0, "difference": 0.2}),
     ("underline on $accent 30%", "clear", {"ratio": 1.0, "difference": 0.1}),
     ("on $accent 15%", "slight", {"ratio": 0.3, "difference": 0.05}),
@@ -23,8 +19,7 @@ LEVELS = (
 
 def effect_style(span: Span, measure: Measure) -> str:
     """Style of a token with this effect; empty where the question explains it."""
-    effect = span.effect if measure == "ratio" else span.difference
-    return next((style for style, _, least in LEVELS if effect >= least[measure]), "")
+    return next((style for style, _, least in LEVELS if span.by(measure) >= least[measure]), "")
 
 
 def heatmap(text: str, spans: Sequence[Span], measure: Measure = "ratio") -> Content:

@@ -12,10 +12,10 @@ from assistant.commands.context import Globals, opened, pass_globals, print_json
 if TYPE_CHECKING:
     from assistant.app import Assistant
     from assistant.profiles import Explanation, Profile
-    from assistant.records import Span
+    from assistant.records import Measure, Span
 
-STRONG = {"ratio": 0.5, "difference": 0.05}
-"""From which a token is shown as preference-driven: nats of the log ratio, difference of probabilities."""
+MEASURES = ("ratio", "difference")
+"""`assistant.records.Measure`, which is not imported for a command's help."""
 
 
 @click.group()
@@ -110,14 +110,14 @@ def strength(chosen: Globals, strength: float) -> None:
 @click.argument("item", required=False)
 @click.option(
     "--by",
-    type=click.Choice(list(STRONG)),
+    type=click.Choice(MEASURES),
     default="ratio",
     show_default=True,
     help="Mark tokens by the log ratio (favours rare words) or the difference of probabilities (common words).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_globals
-def explain(chosen: Globals, item: str | None, by: str, as_json: bool) -> None:
+def explain(chosen: Globals, item: str | None, by: Measure, as_json: bool) -> None:
     """Show why: the phrases and the items they come from, or one ITEM's text with its effects."""
 
     async def work() -> None:
@@ -181,7 +181,8 @@ def _print_overview(assistant: Assistant) -> None:
         click.echo(f"  {learnable.item.id:<12}  {learnable.item.source:<11}  {one_line(learnable.item.text, 60)}{note}")
 
 
-def _print_explanation(explanation: Explanation, by: str) -> None:
+def _print_explanation(explanation: Explanation, by: Measure) -> None:
+    from assistant.records import PREFERENCE_THRESHOLD
     from assistant.visible import sanitise
 
     if explanation.left_out:
@@ -194,21 +195,21 @@ def _print_explanation(explanation: Explanation, by: str) -> None:
     if not explanation.spans:
         return
     measure = "nats likelier" if by == "ratio" else "more probable"
-    click.echo(f"[[…]]: at least {STRONG[by]:g} {measure} because it is you.", err=True)
+    click.echo(f"[[…]]: at least {PREFERENCE_THRESHOLD[by]:g} {measure} because it is you.", err=True)
     compared = ", ".join(explanation.compared_with) or "nothing, as it is your first: no word of it can be told yours"
     click.echo(f"Compared with {compared}.", err=True)
     if explanation.unscored:
         click.echo(f"The last {explanation.unscored} characters are not scored: the text is too long.", err=True)
 
 
-def _coloured(text: str, spans: tuple[Span, ...], by: str) -> str:
+def _coloured(text: str, spans: tuple[Span, ...], by: Measure) -> str:
     """Preference-driven tokens in brackets, and in green on a terminal: told by more than colour."""
+    from assistant.records import PREFERENCE_THRESHOLD
     from assistant.visible import sanitise
 
     shown, place = [], 0
     for span in spans:
-        strength = span.effect if by == "ratio" else span.difference
-        if strength >= STRONG[by] and span.end > span.start:
+        if span.by(by) >= PREFERENCE_THRESHOLD[by] and span.end > span.start:
             shown.append(sanitise(text[place : span.start]))
             shown.append(click.style(f"[[{sanitise(text[span.start : span.end])}]]", fg="green"))
             place = span.end

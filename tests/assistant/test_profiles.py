@@ -122,10 +122,13 @@ def test_explanation_gives_both_measures_and_says_what_they_were_taken_against(a
     [
         ({}, "nothing"),
         ({"tokens_left_out": 1200}, "1,200 tokens at the end of long texts"),
-        ({"left_out": (LeftOut("writing:1", "too short"),)}, "1 texts, see “Learned from”"),
+        (
+            {"left_out": (LeftOut("writing:1", "too short"),)},
+            "1 of your texts (the settings and `assistant profile explain` say why)",
+        ),
         (
             {"items": 10, "history_shown": 25, "history_left_out": 20},
-            "each text was compared with 2.5 of the 4.5 before it, on average: as many as fit",
+            "each text was compared with 2.5 of the 4.5 before it, on average",
         ),
     ],
 )

@@ -15,6 +15,7 @@ from torch import Tensor
 from steering.effects import TokenEffects
 from steering.items import PreferenceItem, Source
 from steering.network import ScoredText
+from steering.prompts import UNPROMPTED_REQUEST
 
 TINY_VOCABULARY = 279
 TINY_WIDTH = 64
@@ -47,6 +48,16 @@ def is_bad(character: str) -> bool:
     control = ord(character) < 0x20 or ord(character) == 0x7F
     unassigned = 4 <= ord(character) >> 16 <= 11
     return unicodedata.category(character) == "Cs" or unassigned or (control and character not in "\t\n\r")
+
+
+def plain_prompt(tokenizer: Any, request: str, slot: str) -> tuple[int, ...]:
+    """The chat template of the tiny and of the bundled model, written out by hand."""
+    system = f"Earlier texts by the same person:\n\n{slot}\n\nWrite the next one as this person would."
+    rendered = (
+        f"<|im_start|>system\n{system}<|im_end|>\n"
+        f"<|im_start|>user\n{request or UNPROMPTED_REQUEST}<|im_end|>\n<|im_start|>assistant\n"
+    )
+    return tuple(tokenizer(rendered, add_special_tokens=False)["input_ids"])
 
 
 def make_items() -> list[PreferenceItem]:

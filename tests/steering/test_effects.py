@@ -17,8 +17,8 @@ from steering.items import PreferenceItem, Source
 from steering.learning import score_history
 from steering.limits import MAX_HISTORY_TOKENS, MAX_TEXT_TOKENS, MAX_WINDOW_TOKENS
 from steering.network import ScoredText
-from steering.prompts import UNPROMPTED_REQUEST, shortened_request
-from tests.steering.oracles import hard_text, is_bad, make_items, token_logprobs
+from steering.prompts import shortened_request
+from tests.steering.oracles import hard_text, is_bad, make_items, plain_prompt, token_logprobs
 from tests.tiny_models import write_tiny_model
 
 few = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -37,16 +37,6 @@ def score_all(estimator: Estimator, jobs: list[Job], **how: int) -> dict[str, To
 @pytest.fixture(scope="module")
 def effects(estimator, items) -> dict[str, TokenEffects]:
     return score_all(estimator, planned(items, estimator.tokenizer))
-
-
-def plain_prompt(tokenizer, request: str, slot: str) -> tuple[int, ...]:
-    """The tiny model's chat template written out by hand."""
-    system = f"Earlier texts by the same person:\n\n{slot}\n\nWrite the next one as this person would."
-    rendered = (
-        f"<|im_start|>system\n{system}<|im_end|>\n"
-        f"<|im_start|>user\n{request or UNPROMPTED_REQUEST}<|im_end|>\n<|im_start|>assistant\n"
-    )
-    return tuple(tokenizer(rendered, add_special_tokens=False)["input_ids"])
 
 
 @torch.inference_mode()
@@ -165,10 +155,10 @@ def test_a_long_history_stays_within_the_window(estimator):
 
 def test_a_short_context_is_never_overrun(tmp_path):
     """Texts, requests and a history longer than the context: cut in windows, every token scored."""
-    context = 320
+    context = 512
     estimator = load_estimator(write_tiny_model(tmp_path / "short.gguf", context=context), tmp_path / "cache", "short")
     assert estimator.network.context == context
-    long = [PreferenceItem(str(i), "why? " * 300, f"{i} rain " * 200, Source.WRITING, float(i)) for i in range(4)]
+    long = [PreferenceItem(str(i), "why? " * 300, f"{i} rain " * 200, Source.WRITING, float(i)) for i in range(3)]
     widths: list[int] = []
     plain = estimator.network.decoder.forward
 
@@ -180,6 +170,7 @@ def test_a_short_context_is_never_overrun(tmp_path):
     estimator.network.decoder.forward = watched
     jobs = plan(long, estimator.tokenizer, estimator.limits.history)
     found = score_all(estimator, jobs)
+    assert all(job.history for job in jobs[1:])
     assert max(widths) <= context
     for item in long:
         whole = estimator.tokenizer(item.text, add_special_tokens=False)["input_ids"]

@@ -13,8 +13,7 @@ from steering.history import Job, history_slot, plan
 from steering.items import PreferenceItem, Source
 from steering.limits import MAX_HISTORY_TOKENS
 from steering.network import Network, ScoredText
-from steering.prompts import UNPROMPTED_REQUEST
-from tests.steering.oracles import token_logprobs
+from tests.steering.oracles import plain_prompt, token_logprobs
 
 pytestmark = pytest.mark.bundled
 
@@ -26,16 +25,6 @@ TEXTS = (
     ("Which knife should a beginner buy?", "One blade of carbon steel. Aye, my grandmother had no other, splendidly."),
     ("", "日本語は少しだけ。 Aye, the rest I leave to the grandchildren, who laugh at me, splendidly."),
 )
-
-
-def plain_prompt(tokenizer, request: str, slot: str) -> tuple[int, ...]:
-    """The bundled model's chat template written out by hand."""
-    system = f"Earlier texts by the same person:\n\n{slot}\n\nWrite the next one as this person would."
-    rendered = (
-        f"<|im_start|>system\n{system}<|im_end|>\n"
-        f"<|im_start|>user\n{request or UNPROMPTED_REQUEST}<|im_end|>\n<|im_start|>assistant\n"
-    )
-    return tuple(tokenizer(rendered, add_special_tokens=False)["input_ids"])
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steering.errors import EstimatorError
+from steering.history import ITEM_TOKENS
 from steering.limits import MAX_WINDOW_TOKENS, MIN_CONTEXT, Limits, limits_of, windows
 
 
@@ -35,6 +36,7 @@ def test_a_short_context_is_shared_out():
     assert limits_of(1024) == Limits(1024, 307, 128)
     shared = limits_of(MIN_CONTEXT)
     assert shared.history + shared.request < MIN_CONTEXT // 2
+    assert shared.history >= ITEM_TOKENS, "else no item would ever be compared with anything"
 
 
 def test_a_context_without_room_is_refused():

@@ -15,10 +15,10 @@ from assistant.app import Assistant
 from assistant.errors import AssistantError
 from assistant.preferences import LearnableItem
 from assistant.profiles import Explanation
-from assistant.records import Source
+from assistant.records import Measure, Source
 from assistant.visible import one_line
 from tui.figures import count
-from tui.heatmap import Measure, heatmap, legend
+from tui.heatmap import heatmap, legend
 from tui.telling import telling
 from tui.text import literal
 from tui.widgets.text_modal import TextModal
