@@ -140,7 +140,19 @@ def test_scored_rows_are_the_next_token_distributions(model, context, prompt):
         logits = logits_of(model, prompt[:end], vector).astype(np.float64)
         expected = logits - np.logaddexp.reduce(logits)
         np.testing.assert_allclose(rows[end - 1], expected, atol=0.15)
-    assert context.tokens == []
+    assert context.tokens == list(prompt)
+
+
+@pytest.mark.bundled
+def test_rows_after_a_known_beginning_are_read_without_it(context, prompt):
+    first = len(prompt) // 2
+    whole = context.next_token_logprobs(prompt)
+    before = context.evaluated_tokens
+    rest = context.next_token_logprobs(prompt, first)
+    assert context.evaluated_tokens - before == len(prompt) - first
+    np.testing.assert_allclose(np.exp(rest), np.exp(whole[first:]), atol=0.02)
+    context.clear()
+    np.testing.assert_allclose(np.exp(context.next_token_logprobs(prompt, first)), np.exp(whole[first:]), atol=0.02)
 
 
 @pytest.mark.bundled

@@ -51,7 +51,7 @@ class LlamaContext:
         check = ctypes.cast(ctypes.CDLL(None).strlen, llama_cpp.ggml_abort_callback)
         llama_cpp.llama_set_abort_callback(self._context, check, self.abort.address)
         self._memory = llama_cpp.llama_get_memory(self._context)
-        self.window = min(window, llama_cpp.llama_n_ctx(self._context))
+        self.window: int = min(window, llama_cpp.llama_n_ctx(self._context))
         self.tokens: list[int] = []
         self.evaluated_tokens = 0
         self._vector: NDArray[np.float32] | None = None
@@ -128,22 +128,25 @@ class LlamaContext:
         row = llama_cpp.llama_get_logits_ith(self._context, -1)
         return np.ctypeslib.as_array(row, shape=(self.model.vocabulary,)).copy()
 
-    def next_token_logprobs(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Log-probabilities [len(tokens), vocabulary]: row t is the distribution of the token after tokens[:t
-        + 1].
+    def next_token_logprobs(self, tokens: Sequence[int], first: int = 0) -> NDArray[np.float32]:
+        """Log-probabilities [len(tokens) - first, vocabulary]: row t is the distribution of the token after
+        tokens[:first + t + 1].
 
-        Evaluated afresh under the control vector in force; the cache is empty afterwards.
+        Evaluated under the control vector in force. What comes before `first` is read for its keys and values
+        only, and not again where the cache holds it already.
 
         Raises: EngineError: more tokens than the window, or llama.cpp fails.
         """
         if len(tokens) > self.window:
             raise EngineError(f"{len(tokens)} tokens do not fit the window of {self.window}")
-        self.clear()
+        self._keep(min(_common_prefix(self.tokens, tokens), first))
+        read = len(self.tokens)
+        for start in range(read, first, CHUNK_TOKENS):
+            self._decode(tokens[start : min(first, start + CHUNK_TOKENS)])
         rows = [
             self._score(tokens[start : start + SCORED_CHUNK_TOKENS])
-            for start in range(0, len(tokens), SCORED_CHUNK_TOKENS)
+            for start in range(first, len(tokens), SCORED_CHUNK_TOKENS)
         ]
-        self.clear()
         return np.concatenate(rows)
 
     def _score(self, chunk: Sequence[int]) -> NDArray[np.float32]:

@@ -53,6 +53,7 @@ class LlamaModel:
         self.width: int = llama_cpp.llama_model_n_embd(self._model)
         self.blocks: int = llama_cpp.llama_model_n_layer(self._model)
         self.vocabulary: int = llama_cpp.llama_vocab_n_tokens(self._vocab)
+        self.parameters: int = llama_cpp.llama_model_n_params(self._model)
         self.trained_context: int = llama_cpp.llama_model_n_ctx_train(self._model)
         self.add_bos: bool = llama_cpp.llama_vocab_get_add_bos(self._vocab)
 
