@@ -14,16 +14,17 @@ from torch import Tensor
 
 from steering.backbones.base import Backbone, Example
 from steering.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
-from steering.heldout import HeldOut, Nll
-from steering.network import Network, ScoredText
+from steering.heldout import HeldOut
+from steering.language_model import LanguageModel
+from steering.network import ScoredText
 
-DEPTHS = (0.4, 0.55)
-"""Blocks tried, as shares of the model's depth."""
+DEPTHS = ((0.13, 0.33, 0.53), (0.2, 0.4, 0.6))
+"""Sets of blocks that are steered together, as shares of the model's depth."""
 TARGET_KLS = (0.05, 0.1, 0.15)
 """Nats; the largest is half of the harm budget: the middle of the safe range, not its edge."""
 COMPARE_KL = 0.1
 """Nats at which methods and blocks are compared; at equal dose a stronger vector always looks better."""
-START_DOSE = 0.14
+START_DOSE = 0.1
 """Where the search for a KL begins: typical of 0.1 nats."""
 MAX_DOSE = 0.3
 _ENOUGH = 0.9
@@ -35,76 +36,97 @@ SMALLEST_DOSE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A direction at its dose: the vector's norm over the median residual norm of the block.
+    """A vector at its dose.
 
     Attributes:
         method: name of the backbone.
-        block: 0-based block whose output it is added to.
-        unit: the direction at unit norm, [width].
-        scale: median residual norm of the block.
-        dose: as above.
+        unit: the vector at dose 1: direction [width] by 0-based block whose output it is added to.
+        dose: root of the summed squares of the directions' norms, each over its block's median residual norm.
         gain: on the texts it was chosen by, nats/token.
         kl: on the neutral replies it was chosen with, nats.
     """
 
     method: str
-    block: int
-    unit: Tensor
-    scale: float
+    unit: Mapping[int, Tensor]
     dose: float
     gain: float
     kl: float
 
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """The steered blocks, ascending."""
+        return tuple(sorted(self.unit))
+
     def directions(self, strength: float = 1.0) -> dict[int, Tensor]:
         """The vector to add, by block."""
-        return {self.block: self.unit * (self.scale * self.dose * strength)}
+        return {block: direction * (self.dose * strength) for block, direction in self.unit.items()}
 
     def at_dose(self, dose: float) -> Candidate:
-        """The same direction at another dose; its gain and KL are not known."""
+        """The same vector at another dose; its gain and KL are not known."""
         return replace(self, dose=dose, gain=math.nan, kl=math.nan)
 
 
-def candidate_blocks(blocks: int) -> list[int]:
-    """The blocks that are tried; block 0 cannot be steered."""
-    return sorted({min(blocks - 1, max(1, round(blocks * depth))) for depth in DEPTHS})
+def candidate_blocks(blocks: int) -> list[tuple[int, ...]]:
+    """The sets of blocks that are tried; block 0 cannot be steered."""
+    return [tuple(sorted({min(blocks - 1, max(1, round(blocks * depth))) for depth in depths})) for depths in DEPTHS]
 
 
 def fit_candidate(
-    network: Network, name: str, backbone: Backbone, examples: Sequence[Example], block: int, scale: float
+    network: LanguageModel,
+    name: str,
+    backbone: Backbone,
+    examples: Sequence[Example],
+    blocks: Sequence[int],
+    norms: Mapping[int, float],
 ) -> Candidate:
-    """Fit a direction, at START_DOSE; `scale` is the block's median residual norm."""
-    direction = backbone.fit(network, examples, block)
-    return Candidate(
-        name, block, direction / max(float(direction.norm()), 1e-12), scale, START_DOSE, math.nan, math.nan
-    )
+    """Fit a vector, at START_DOSE; `norms` are the blocks' median residual norms."""
+    return Candidate(name, at_dose_one(backbone.fit(network, examples, blocks), norms), START_DOSE, math.nan, math.nan)
+
+
+def at_dose_one(directions: Mapping[int, Tensor], norms: Mapping[int, float]) -> dict[int, Tensor]:
+    """The directions scaled to a dose of 1 together; zeros stay zeros."""
+    dose = math.hypot(*(float(direction.norm()) / norms[block] for block, direction in directions.items()))
+    return {block: direction / max(dose, 1e-12) for block, direction in directions.items()}
 
 
 def at_kl(candidate: Candidate, kl: Callable[[Mapping[int, Tensor]], float], target: float) -> Candidate:
-    """The candidate at the dose whose KL meets the target within a tenth, at most MAX_DOSE."""
+    """The candidate at the dose whose KL meets the target within a tenth, at most MAX_DOSE; with that KL."""
     for _ in range(4):
         found = kl(candidate.directions())
+        candidate = replace(candidate, kl=found)
         near = 0.9 <= found / target <= 1.1
         if near or found <= 0 or (candidate.dose >= MAX_DOSE and found < target):
             break
         candidate = candidate.at_dose(min(MAX_DOSE, candidate.dose * math.sqrt(target / found)))
-    return candidate
+    return candidate if not math.isnan(candidate.kl) else replace(candidate, kl=kl(candidate.directions()))
 
 
 def choose(
-    network: Network,
+    network: LanguageModel,
     backbones: Mapping[str, Backbone],
     examples: Sequence[Example],
     tuning: Sequence[ScoredText],
     neutral_replies: Sequence[ScoredText],
 ) -> Iterator[Candidate]:
-    """Yield every method's best candidate at every block, fitted on `examples`, its dose chosen on `tuning`."""
-    for block in candidate_blocks(len(network.blocks)):
-        kl = NeutralKl(network, neutral_replies, block)
-        held = HeldOut(network, tuning, block)
+    """Coarse: yield every method at every set of blocks, fitted on `examples`, its gain on `tuning` at COMPARE_KL."""
+    for blocks in candidate_blocks(len(network.blocks)):
+        kl = NeutralKl(network, neutral_replies, min(blocks))
+        norms = kl.residual_norms(blocks)
+        held = HeldOut(network, tuning, min(blocks))
         unsteered = held.nll()
         for name, backbone in backbones.items():
-            fitted = fit_candidate(network, name, backbone, examples, block, kl.residual_norm)
-            yield _with_best_dose(fitted, held, unsteered, kl)
+            fitted = at_kl(fit_candidate(network, name, backbone, examples, blocks, norms), kl, COMPARE_KL)
+            yield replace(fitted, gain=held.nll(fitted.directions()).gain_over(unsteered), kl=COMPARE_KL)
+
+
+def with_best_dose(network: LanguageModel, compared: Candidate, tuning: Sequence[ScoredText]) -> Candidate:
+    """Fine: a candidate of `choose` at the smallest dose that keeps _ENOUGH of its best gain on `tuning`."""
+    held = HeldOut(network, tuning, min(compared.blocks))
+    unsteered = held.nll()
+    doses = [min(MAX_DOSE, compared.dose * math.sqrt(target / COMPARE_KL)) for target in TARGET_KLS]
+    gains = [held.nll(compared.at_dose(dose).directions()).gain_over(unsteered) for dose in doses]
+    enough = next(i for i, gain in enumerate(gains) if gain >= _ENOUGH * max(gains) or gain == max(gains))
+    return replace(compared, dose=doses[enough], gain=gains[enough], kl=TARGET_KLS[enough])
 
 
 def best(candidates: Sequence[Candidate]) -> Candidate:
@@ -119,11 +141,3 @@ def within_budget(candidate: Candidate, harm: NeutralHarm) -> tuple[Candidate, T
         candidate = candidate.at_dose(candidate.dose * DOSE_STEP)
         found = harm.measure(candidate.directions())
     return candidate, found
-
-
-def _with_best_dose(fitted: Candidate, held: HeldOut, unsteered: Nll, kl: NeutralKl) -> Candidate:
-    compare = at_kl(fitted, kl, COMPARE_KL)
-    doses = [min(MAX_DOSE, compare.dose * math.sqrt(target / COMPARE_KL)) for target in TARGET_KLS]
-    gains = [held.nll(compare.at_dose(dose).directions()).gain_over(unsteered) for dose in doses]
-    enough = next(i for i, gain in enumerate(gains) if gain >= _ENOUGH * max(gains) or gain == max(gains))
-    return replace(compare, dose=doses[enough], gain=gains[enough], kl=TARGET_KLS[enough])

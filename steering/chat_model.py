@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +24,16 @@ class ChatModel(Protocol):
         """Number of blocks, width of the residual stream, size of the vocabulary."""
         ...
 
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """Tokens that it reads at once."""
+        ...
+
     def tokenize(self, text: str) -> tuple[int, ...]:
         """Token ids of a text, without begin or end token; what looks like a control token stays text."""
         ...
@@ -37,10 +47,20 @@ class ChatModel(Protocol):
         max_tokens: int,
         greedy: bool = False,
         seed: int = 0,
+        grammar: str = "",
     ) -> str:
-        """One reply under the sampling settings that the person chats with, or greedy."""
+        """One reply under the sampling settings that the person chats with, or greedy; it obeys a grammar (GBNF)."""
         ...
 
-    def logprobs(self, token_ids: Sequence[int], vector: ControlVector | None = None) -> npt.NDArray[np.float32]:
-        """Log-probabilities of the next token after every position, [tokens, vocabulary], nats."""
+    def logprobs(
+        self, token_ids: Sequence[int], vector: ControlVector | None = None, *, first: int = 0
+    ) -> npt.NDArray[np.float32]:
+        """Log-probabilities of the next token after every position from `first` on, [tokens, vocabulary], nats."""
+        ...
+
+    def residuals(self, token_ids: Sequence[int], blocks: Collection[int]) -> Mapping[int, npt.NDArray[np.float32]]:
+        """Output of each block at every position of one sequence, unsteered, [tokens, width].
+
+        Raises: an error of the app, for the user: the model does not hand out its residual stream.
+        """
         ...

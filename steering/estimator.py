@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,18 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.utils import logging as transformers_logging
 
+from steering.chat_model import ChatModel
 from steering.errors import EstimatorError
+from steering.language_model import LanguageModel
 from steering.limits import Limits, limits_of
 from steering.network import Network
+from steering.quantized import QuantizedNetwork
+
+_CONVERSION_BYTES = 7
+"""Of memory, for each parameter while a GGUF file is converted (494 million parameters took 3.5 GiB)."""
+_WORKING_BYTES = 2**30
+"""Of memory, for Python, torch and what is computed."""
+WITHOUT_TORCH = "learned inside llama.cpp, by a method whose vectors are weaker than the best one's"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +32,16 @@ class Estimator:
     """A loaded causal LM with its tokenizer.
 
     Attributes:
-        network: the model cut into blocks.
+        network: the model cut into blocks, or the quantized chat model itself.
         tokenizer: the model's own, a fast one (it gives character offsets).
         fingerprint: of the model file and of how it is computed; part of every effect's key.
+        limitation: what the person should know of how well it can learn; empty for nothing.
     """
 
-    network: Network
+    network: LanguageModel
     tokenizer: Any
     fingerprint: str
+    limitation: str = ""
 
     @property
     def limits(self) -> Limits:
@@ -39,6 +50,19 @@ class Estimator:
         Raises: EstimatorError: the model's context is too short to learn anything.
         """
         return limits_of(self.network.context)
+
+
+def fitting_estimator(source: Path, cache: Path, fingerprint: str, chat: ChatModel, free: int) -> Estimator:
+    """The chat model in torch, or in llama.cpp alone where that takes more than `free` bytes of memory on a CPU.
+
+    Raises: EstimatorError: neither can be loaded.
+    """
+    needed = memory_needed(chat.parameters, cache, fingerprint)
+    if needed <= free or pick_device().type != "cpu":
+        return load_estimator(source, cache, fingerprint)
+    loaded = quantized_estimator(source, chat, fingerprint)
+    why = f"torch would need {_gib(needed)} of memory and {_gib(free)} are free"
+    return replace(loaded, limitation=f"{WITHOUT_TORCH}: {why}; close other programs or choose a smaller model")
 
 
 def load_estimator(source: Path, cache: Path, fingerprint: str) -> Estimator:
@@ -62,6 +86,26 @@ def load_estimator(source: Path, cache: Path, fingerprint: str) -> Estimator:
         raise EstimatorError(f"{source}: its tokenizer gives no character offsets; use another model")
     model.eval()
     return Estimator(Network(model), tokenizer, f"{fingerprint}-{str(dtype).removeprefix('torch.')}")
+
+
+def quantized_estimator(source: Path, chat: ChatModel, fingerprint: str) -> Estimator:
+    """The chat model itself as estimator: slower, and without the method that needs gradients.
+
+    Raises: EstimatorError: transformers cannot read the file's tokenizer.
+    """
+    transformers_logging.set_verbosity_error()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+    except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError, struct.error) as error:
+        raise EstimatorError(f"{source}: its tokenizer cannot be read ({_first_line(error)})") from error
+    return Estimator(QuantizedNetwork(chat), tokenizer, f"{fingerprint}-gguf")
+
+
+def memory_needed(parameters: int, cache: Path, fingerprint: str) -> int:
+    """Bytes of memory that a model takes in torch on a CPU, its conversion included where it is still to be done."""
+    converted = (cache / fingerprint / "config.json").exists()
+    a_parameter = pick_dtype(torch.device("cpu")).itemsize if converted else _CONVERSION_BYTES
+    return parameters * a_parameter + _WORKING_BYTES
 
 
 def pick_device() -> torch.device:
@@ -111,6 +155,10 @@ def _move_into_place(draft: Path, target: Path) -> None:
         # Another process has converted the same model meanwhile: its copy is as good.
         if not (target / "config.json").exists():
             raise
+
+
+def _gib(memory: int) -> str:
+    return f"{memory / 2**30:.1f} GiB"
 
 
 def _first_line(error: Exception) -> str:

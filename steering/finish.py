@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import torch
+from torch import Tensor
 
-from steering.backbones import BACKBONES
+from steering.backbones import BACKBONES, CHOOSING
 from steering.backbones.base import Example
-from steering.calibration import DOSE_STEP, Candidate, at_kl, fit_candidate, within_budget
+from steering.calibration import DOSE_STEP, Candidate, at_dose_one, at_kl, fit_candidate, within_budget
 from steering.chat_model import ChatModel
 from steering.control_vector import ControlVector
 from steering.estimator import Estimator
-from steering.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
+from steering.harm import NeutralHarm, NeutralKl, TeacherForcedHarm, reply_text
 from steering.heldout import HeldOut, Nll
 from steering.items import PreferenceItem
 from steering.material import scored_text
@@ -22,7 +24,7 @@ from steering.profile import MAX_KL, MAX_NLL_RISE, StrengthPoint
 from steering.replies import ReplyChange, compare_replies, generate_replies
 from steering.tuning import Choice, NeutralReplies
 
-STRENGTHS = (0.5, 1.0, 1.5, 2.0)
+STRENGTHS = (0.5, 1.0, 1.25, 1.5, 2.0)
 """Where the curve of gain against strength is measured; the slider goes from 0 to 2."""
 _TRIES = 3
 _RANDOM_DRAWS = 2
@@ -35,6 +37,7 @@ class Shipped:
     candidate: Candidate
     harm: TeacherForcedHarm
     replies: ReplyChange
+    kl_by_strength: Mapping[float, float]
     safe_strength: float
 
 
@@ -47,6 +50,7 @@ class Measured:
     gain: float
     interval: tuple[float, float]
     gain_random: float
+    gain_other: float
     description_gain: float
     curve: tuple[StrengthPoint, ...]
 
@@ -60,9 +64,10 @@ class Finisher:
         self._choice = choice
         self._judging = neutral.judging()
         self._system = system
-        self._block = choice.candidate.block
+        self._block = min(choice.candidate.blocks)
         network, tokenizer = estimator.network, estimator.tokenizer
         self._plain_kl = NeutralKl(network, neutral.choosing().scored(tokenizer), self._block)
+        self._norms = self._plain_kl.residual_norms(choice.candidate.blocks)
         steered = self._judging.scored(tokenizer, system) if system else None
         self._kl = NeutralKl(network, self._judging.scored(tokenizer), self._block, steered)
         known = load_neutral_set()
@@ -91,7 +96,8 @@ class Finisher:
                 break
             candidate = candidate.at_dose(candidate.dose * DOSE_STEP)
             harm = self._harm.measure(candidate.directions())
-        return Shipped(candidate, harm, change, self._safe_strength(candidate))
+        kls = {s: self._kl(candidate.directions(s)) for s in STRENGTHS}
+        return Shipped(candidate, harm, change, kls, self._safe_strength(candidate, kls))
 
     def measure(self, examples: Sequence[Example], held_back: Sequence[PreferenceItem], shipped: Shipped) -> Measured:
         """Gain on the held-back items; `examples` are all the others."""
@@ -109,38 +115,47 @@ class Finisher:
             nll_steered=steered.mean,
             gain=steered.gain_over(unsteered),
             interval=steered.gain_interval(unsteered),
-            gain_random=self._random_gain(plain, shipped.candidate),
+            gain_random=self._random_gain(plain, unsteered, shipped.candidate),
+            gain_other=plain.nll(self._another_author(shipped.candidate)).gain_over(unsteered),
             description_gain=described.nll().gain_over(unsteered) if self._system else 0.0,
-            curve=tuple(self._point(s, unseen, described, unsteered) for s in STRENGTHS),
+            curve=tuple(
+                StrengthPoint(s, described.nll(unseen.directions(s)).gain_over(unsteered), kl)
+                for s, kl in shipped.kl_by_strength.items()
+            ),
         )
 
-    def _point(self, strength: float, candidate: Candidate, held: HeldOut, unsteered: Nll) -> StrengthPoint:
-        directions = candidate.directions(strength)
-        return StrengthPoint(strength, held.nll(directions).gain_over(unsteered), self._kl(directions))
-
     def _fit(self, examples: Sequence[Example]) -> Candidate:
-        """The chosen method on the chosen block."""
-        method = self._choice.candidate.method
-        network, scale = self._estimator.network, self._plain_kl.residual_norm
-        return fit_candidate(network, method, BACKBONES[method], examples, self._block, scale)
+        """The chosen method on the chosen blocks."""
+        chosen = self._choice.candidate
+        backbone = BACKBONES[chosen.method]
+        return fit_candidate(self._estimator.network, chosen.method, backbone, examples, chosen.blocks, self._norms)
 
-    def _random_gain(self, plain: HeldOut, shipped: Candidate) -> float:
-        """Mean gain of random directions of the shipped dose."""
-        unsteered = plain.nll()
+    def _random_gain(self, plain: HeldOut, unsteered: Nll, shipped: Candidate) -> float:
+        """Mean gain of random vectors of the shipped dose, spread over its blocks alike."""
         generator = torch.Generator().manual_seed(0)
         gains = []
         for _ in range(_RANDOM_DRAWS):
-            drawn = torch.randn(self._estimator.network.width, generator=generator).to(shipped.unit.device)
-            length = shipped.scale * shipped.dose
-            gains.append(plain.nll({self._block: drawn / drawn.norm() * length}).gain_over(unsteered))
+            drawn = {
+                block: torch.randn(d.shape, generator=generator).to(d) for block, d in shipped.directions().items()
+            }
+            made = {block: drawn[block] / drawn[block].norm() * d.norm() for block, d in shipped.directions().items()}
+            gains.append(plain.nll(made).gain_over(unsteered))
         return sum(gains) / len(gains)
 
-    def _safe_strength(self, candidate: Candidate) -> float:
+    def _another_author(self, shipped: Candidate) -> dict[int, Tensor]:
+        """A vector of the shipped dose, learned alike but from the product's own neutral texts."""
+        network, tokenizer = self._estimator.network, self._estimator.tokenizer
+        texts = [reply_text(tokenizer, "", text) for text in load_neutral_set().texts]
+        negatives = cycle(self._judging.scored(tokenizer))
+        learned = [Example(text, (1.0,) * len(text.text_ids), next(negatives)) for text in texts]
+        directions = CHOOSING[shipped.method].fit(network, learned, shipped.blocks)
+        return {block: d * shipped.dose for block, d in at_dose_one(directions, self._norms).items()}
+
+    def _safe_strength(self, candidate: Candidate, kls: Mapping[float, float]) -> float:
         """The largest tried strength up to which KL and NLL stay within the budget; 1 is within it by construction."""
         safe = 1.0
-        for strength in (1.25, 1.5, 2.0):
-            directions = candidate.directions(strength)
-            if self._harm.kl(directions) > MAX_KL or self._harm.nll_rise(directions) > MAX_NLL_RISE:
+        for strength in (s for s in STRENGTHS if s > 1):
+            if kls[strength] > MAX_KL or self._harm.nll_rise(candidate.directions(strength)) > MAX_NLL_RISE:
                 break
             safe = strength
         return safe

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from steering.heldout import HeldOut
-from steering.network import Directions, Network, ScoredText, residual_norm
+from steering.language_model import LanguageModel
+from steering.network import Directions, ScoredText
 from steering.neutral import Question
 from steering.profile import MAX_ACCURACY_DROP, MAX_KL, MAX_NLL_RISE
 from steering.prompts import render_prompt, tokenize_text
@@ -38,24 +39,24 @@ class NeutralKl:
     """Mean KL(unsteered || steered) per token on neutral replies, from one block on.
 
     `steered_replies` are the same replies after another prompt (with the description), where there is one.
-
-    Attributes:
-        residual_norm: median norm of the block's output on the unsteered replies, which doses are relative to.
     """
 
     def __init__(
         self,
-        network: Network,
+        network: LanguageModel,
         replies: Sequence[ScoredText],
         block: int,
         steered_replies: Sequence[ScoredText] | None = None,
     ) -> None:
         self._network = network
-        batches = network.prepare(replies, block)
-        self.residual_norm = residual_norm(batches)
+        self._plain = network.prepare(replies, block)
         with torch.inference_mode():
-            self._unsteered = network.rows_by_text(batches)
-        self._batches = batches if steered_replies is None else network.prepare(steered_replies, block)
+            self._unsteered = network.rows_by_text(self._plain)
+        self._batches = self._plain if steered_replies is None else network.prepare(steered_replies, block)
+
+    def residual_norms(self, blocks: Sequence[int]) -> dict[int, float]:
+        """Median norms of the blocks' outputs on the unsteered replies, which doses are relative to."""
+        return self._network.residual_norms(self._plain, blocks)
 
     @torch.inference_mode()
     def __call__(self, directions: Directions) -> float:
@@ -72,7 +73,7 @@ class NeutralHarm:
 
     def __init__(
         self,
-        network: Network,
+        network: LanguageModel,
         tokenizer: Any,
         block: int,
         *,
@@ -102,7 +103,7 @@ class MultipleChoice:
     Asking for a letter gives chance on a 135M model (19 of 60, against 41 of 60 by likelihood) and would see no harm.
     """
 
-    def __init__(self, network: Network, tokenizer: Any, questions: Sequence[Question], block: int) -> None:
+    def __init__(self, network: LanguageModel, tokenizer: Any, questions: Sequence[Question], block: int) -> None:
         self._answers = torch.tensor([q.answer for q in questions])
         texts = [
             ScoredText(

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from steering.network import Directions, Network, ScoredText
+from steering.language_model import LanguageModel
+from steering.network import Directions, ScoredText
 
 BOOTSTRAP_DRAWS = 2000
 Floats = npt.NDArray[np.float64]
@@ -42,7 +43,7 @@ class Nll:
 class HeldOut:
     """Texts run up to one block once, scored for any directions from there on."""
 
-    def __init__(self, network: Network, texts: Sequence[ScoredText], block: int) -> None:
+    def __init__(self, network: LanguageModel, texts: Sequence[ScoredText], block: int) -> None:
         self._network = network
         self._count = len(texts)
         self._batches = network.prepare(texts, block)

@@ -7,6 +7,7 @@ Batches are padded on the right: in a causal model no real position sees what fo
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -79,6 +80,8 @@ class PreparedBatch(PaddedBatch):
 class Network:
     """Blocks, final norm and output head of a transformers causal LM, frozen."""
 
+    gives_gradients = True
+
     def __init__(self, model: Any) -> None:
         """Find the parts of the model.
 
@@ -107,13 +110,20 @@ class Network:
         """Run all sequences up to block `block`, in batches of similar length."""
         return [self._prepare(sequences, group, block) for group in batches(sequences, max_batch_tokens)]
 
-    def rows(self, batch: PreparedBatch, directions: Directions | None = None) -> Tensor:
-        """Final hidden state (after the norm) of the scored rows, [rows, width], with the directions added."""
+    def outputs(self, batch: PreparedBatch, directions: Directions | None = None) -> Iterator[tuple[int, Tensor]]:
+        """Block and its output [sequences, positions, width] with the directions added, from `batch.block` on."""
         added = directions or {}
         hidden = _added(batch.hidden, added.get(batch.block))
+        yield batch.block, hidden
         for block, arguments in zip(range(batch.block + 1, len(self.blocks)), batch.arguments, strict=True):
             hidden = _added(_hidden(self.blocks[block](hidden, **arguments)), added.get(block))
-        final: Tensor = self.norm(hidden.flatten(0, 1)[batch.rows])
+            yield block, hidden
+
+    def rows(self, batch: PreparedBatch, directions: Directions | None = None) -> Tensor:
+        """Final hidden state (after the norm) of the scored rows, [rows, width], with the directions added."""
+        for _, output in self.outputs(batch, directions):
+            last = output
+        final: Tensor = self.norm(last.flatten(0, 1)[batch.rows])
         return final
 
     def rows_by_text(self, prepared: Sequence[PreparedBatch], directions: Directions | None = None) -> list[Tensor]:
@@ -124,6 +134,19 @@ class Network:
             for place, i in enumerate(batch.indices):
                 found[i] = rows[batch.owners == place]
         return [found[i] for i in range(len(found))]
+
+    @torch.inference_mode()
+    def residual_norms(self, prepared: Sequence[PreparedBatch], blocks: Sequence[int]) -> dict[int, float]:
+        """Median Euclidean norm of each block's output over the scored rows: what a dose is relative to.
+
+        The blocks are not below the one that was prepared.
+        """
+        found: dict[int, list[Tensor]] = {block: [] for block in blocks}
+        for batch in prepared:
+            for block, output in itertools.takewhile(lambda seen: seen[0] <= max(blocks), self.outputs(batch)):
+                if block in found:
+                    found[block].append(output.flatten(0, 1)[batch.rows].float().norm(dim=-1))
+        return {block: float(torch.cat(norms).median()) for block, norms in found.items()}
 
     def logits(self, rows: Tensor) -> Tensor:
         """Logits in float32, [rows, vocabulary]."""
@@ -233,12 +256,6 @@ def padded(sequences: Sequence[ScoredText], device: torch.device) -> PaddedBatch
         targets += s.text_ids
         owners += [row] * len(s.text_ids)
     return PaddedBatch(ids.to(device), *(torch.tensor(part, device=device) for part in (rows, targets, owners)))
-
-
-def residual_norm(prepared: Sequence[PreparedBatch]) -> float:
-    """Median Euclidean norm of the prepared block's output over the scored rows: what a dose is relative to."""
-    norms = [batch.hidden.flatten(0, 1)[batch.rows].float().norm(dim=-1) for batch in prepared]
-    return float(torch.cat(norms).median())
 
 
 def batches(sequences: Sequence[ScoredText], max_tokens: int) -> list[tuple[int, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -12,16 +13,41 @@ import torch
 from steering.chat_model import ChatModel
 from steering.control_vector import ControlVector
 from steering.errors import ParityError
+from steering.estimator import Estimator
+from steering.harm import plain_text
+from steering.language_model import LanguageModel
 from steering.network import Directions, Network, ScoredText
+from steering.neutral import load_neutral_set
 from steering.prompts import tokenize_text
 
 MAX_KL = 0.05
 """Mean KL in nats between the next-token distributions of the same weights, quantized and not."""
 MIN_SAME_TOKENS = 0.9
 """Converted tokenizers may differ in rare characters, which does no harm: effects are kept by characters."""
+PROBES = 2
+"""Neutral texts that are looked at: about 130 tokens."""
 
 
-def check_same_network(network: Network, chat: ChatModel, probes: Sequence[ScoredText]) -> float:
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How alike the two are: mean KL in nats/token, and the share of tokens that both cut alike."""
+
+    kl: float
+    same_tokens: float
+
+
+def check_parity(estimator: Estimator, chat: ChatModel) -> Parity:
+    """Compare estimator and chat model on plain text.
+
+    Raises: ParityError: they are different models, or cut text differently.
+    """
+    texts = load_neutral_set().texts[:PROBES]
+    same = check_same_tokens(estimator.tokenizer, chat, texts)
+    probes = [plain_text(estimator.tokenizer, text) for text in texts]
+    return Parity(check_same_network(estimator.network, chat, probes), same)
+
+
+def check_same_network(network: LanguageModel, chat: ChatModel, probes: Sequence[ScoredText]) -> float:
     """Mean KL between chat model and estimator on the probes, unsteered.
 
     Raises: ParityError: another number of blocks, width or vocabulary, or a KL above MAX_KL.
@@ -32,6 +58,8 @@ def check_same_network(network: Network, chat: ChatModel, probes: Sequence[Score
             f"these are different models: the estimator has {ours[0]} blocks of width {ours[1]} and {ours[2]} tokens, "
             f"the chat model {theirs[0]}, {theirs[1]} and {theirs[2]}; choose the chat model's own weights"
         )
+    if not isinstance(network, Network):
+        return 0.0  # it is the chat model itself
     kl = mean_kl(network, chat, probes)
     if not kl <= MAX_KL:
         raise ParityError(

@@ -18,13 +18,12 @@ from steering.description import template_description, written_description
 from steering.effects import TokenEffects
 from steering.estimator import Estimator
 from steering.finish import Finisher, Measured, Shipped, as_control_vector
-from steering.harm import plain_text
 from steering.history import EffectKey
 from steering.items import PreferenceItem
 from steering.learning import OnEffects, ScoredHistory, neutral_replies, own_replies, score_history
 from steering.material import examples
 from steering.neutral import load_neutral_set
-from steering.parity import check_same_network, check_same_tokens
+from steering.parity import check_parity
 from steering.phrases import rank_phrases
 from steering.profile import Harm, LeftOut, Outcome, Phrase
 from steering.progress import OnProgress, StageClock
@@ -34,7 +33,8 @@ from steering.split import Split, split_items
 from steering.tuning import Choice, candidate_count, choose_settings, description_gains
 from steering.verdict import verdict
 
-_PARITY_PROBES = 2
+CONTRASTED_ITEMS = 16
+"""Texts that the model answers itself, for methods that learn from the difference: a mean needs no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +82,28 @@ def build_profile(
     with clock.stage("model"):
         estimator = load()
         network, tokenizer = estimator.network, estimator.tokenizer
-        check_same_tokens(tokenizer, chat, neutral_set.texts[:_PARITY_PROBES])
-        check_same_network(network, chat, [plain_text(tokenizer, t) for t in neutral_set.texts[:_PARITY_PROBES]])
+        check_parity(estimator, chat)
     with clock.stage("effects", len(request.items)) as done:
         history = score_history(estimator, request.items, request.cached, on_effects, done)
     phrases = rank_phrases(request.items, history.effects, vetoed=request.vetoed_phrases)
-    with clock.stage("replies", len(neutral_set.prompts) + len(split.fit)) as done:
+    contrasted = split.fit[-CONTRASTED_ITEMS:]
+    with clock.stage("replies", len(neutral_set.prompts) + len(contrasted)) as done:
         neutral = neutral_replies(chat, request.neutral_replies, done)
-        negatives = own_replies(chat, tokenizer, split.fit, lambda n: done(len(neutral_set.prompts) + n))
+        negatives = own_replies(chat, tokenizer, contrasted, lambda n: done(len(neutral_set.prompts) + n))
     with clock.stage("description"):
         description = _best_description(request, estimator, chat, split, phrases)
 
     def learned(items: Sequence[PreferenceItem]) -> list[Example]:
         return examples(tokenizer, items, history.effects, negatives, request.vetoed_phrases)
 
-    with clock.stage("calibration", candidate_count(len(network.blocks))) as done:
+    with clock.stage("calibration", candidate_count(network)) as done:
         own_words = request.description is not None
         made = learned(split.fit)
         choice = choose_settings(estimator, made, split.tune, neutral, description, done, own_words=own_words)
     with clock.stage("vector"):
         if BACKBONES[choice.candidate.method].needs_negatives:
-            negatives |= own_replies(chat, tokenizer, (*split.tune, *split.held_back), lambda _: None)
+            newer = (*split.tune, *split.held_back)[-CONTRASTED_ITEMS:]
+            negatives |= own_replies(chat, tokenizer, newer, lambda _: None)
         system = description_system(description) if choice.form in ("description", "both") else ""
         finisher = Finisher(estimator, choice, neutral, system)
         candidate, harm = finisher.ship(learned(split.learnable))
@@ -110,7 +111,9 @@ def build_profile(
         shipped = finisher.check_replies(chat, candidate, harm, done)
     with clock.stage("held-back"):
         measured = finisher.measure(learned(split.development), split.held_back, shipped)
-    outcome = _outcome(request, split, history, phrases, description, choice, shipped, measured, clock.seconds)
+    outcome = _outcome(
+        request, split, history, phrases, description, choice, shipped, measured, clock.seconds, estimator.limitation
+    )
     keep_vector = outcome.form in ("vector", "both")
     vector = as_control_vector(shipped.candidate, chat.architecture) if keep_vector else None
     return BuiltProfile(outcome, vector, neutral.replies)
@@ -138,6 +141,7 @@ def _outcome(
     shipped: Shipped,
     measured: Measured,
     seconds: dict[str, float],
+    limitation: str,
 ) -> Outcome:
     harm = Harm(
         kl=shipped.harm.kl,
@@ -164,13 +168,14 @@ def _outcome(
         description_gain=measured.description_gain,
         form=judged.form,
         method=f"steerx-{shipped.candidate.method}",
-        layers=(shipped.candidate.block,),
+        layers=shipped.candidate.blocks,
         dose=shipped.candidate.dose,
         nll_unsteered=measured.nll_unsteered,
         nll_steered=measured.nll_steered,
         gain_nats_per_token=measured.gain,
         gain_interval=measured.interval,
         gain_random=measured.gain_random,
+        gain_other=measured.gain_other,
         harm=harm,
         kl_neutral=harm.kl,
         curve=measured.curve,
@@ -178,4 +183,5 @@ def _outcome(
         recommended=judged.recommended,
         reason=judged.reason,
         seconds=seconds,
+        limitation=limitation,
     )

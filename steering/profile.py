@@ -108,10 +108,11 @@ class Outcome:
     """Everything a rebuild found, as shown to the person and printed by `assistant rebuild --json`.
 
     NLL and gain are in nats/token on the held-back items, which chose nothing; `gain_interval` is a 95 % bootstrap
-    interval over those items. `gain_random` is what a random vector of the same dose gives there. `layers` are the
-    0-based blocks whose output is steered. `tokens_left_out` are tokens of long texts that were not scored;
-    `history_shown` and `history_left_out` are earlier items that stood for the person and those that did not,
-    summed over all items.
+    interval over those items. `gain_random` is what a random vector of the same dose gives there, `gain_other` one
+    that was learned alike from another author's texts. `layers` are the 0-based blocks whose output is steered.
+    `tokens_left_out` are tokens of long texts that were not scored; `history_shown` and `history_left_out` are
+    earlier items that stood for the person and those that did not, summed over all items. `limitation` says where
+    the machine allowed less than the best method.
     """
 
     items: int
@@ -142,3 +143,5 @@ class Outcome:
     tokens_left_out: int = 0
     history_shown: int = 0
     history_left_out: int = 0
+    gain_other: float = 0.0
+    limitation: str = ""

@@ -10,7 +10,8 @@ from torch import Tensor
 from transformers import Cache
 
 from steering.errors import EstimatorError
-from steering.network import Network, ScoredText, batches
+from steering.language_model import LanguageModel
+from steering.network import ScoredText, batches
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 """How torch says it on CUDA and MPS, and on a CPU of Linux or macOS, and of Windows."""
@@ -22,7 +23,7 @@ class Scorer:
     The beginning that was read last is kept: texts that follow it, too, cost only what is new in them.
     """
 
-    def __init__(self, network: Network, max_batch_tokens: int) -> None:
+    def __init__(self, network: LanguageModel, max_batch_tokens: int) -> None:
         self._network = network
         self._max_batch_tokens = max_batch_tokens
         self._begun: tuple[int, ...] = ()

@@ -12,6 +12,8 @@ MIN_ITEMS = 4
 """Below this there is nothing to hold back."""
 ENOUGH_ITEMS = 8
 """Below this a profile is made and shown, but not switched on by itself."""
+MAX_TUNE, MAX_HELD_BACK = 12, 24
+"""More items would hardly choose or judge better, and each is read a dozen times; the vector learns from the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,8 @@ class Split:
     Attributes:
         learnable: all of them; the shipped vector is made from these.
         fit: the oldest, which make the vectors that are tuned.
-        tune: the next, which choose method, block, dose and form.
-        held_back: the newest quarter, on which the gain is measured.
+        tune: the next (MAX_TUNE at most), which choose method, block, dose and form.
+        held_back: the newest quarter (MAX_HELD_BACK at most), on which the gain is measured.
     """
 
     learnable: tuple[PreferenceItem, ...]
@@ -49,5 +51,6 @@ def split_items(items: Sequence[PreferenceItem]) -> Split:
             "import texts of your own, or rate and edit replies"
         )
     quarter = max(1, round(len(learnable) / 4))
-    development, held_back = learnable[:-quarter], learnable[-quarter:]
-    return Split(learnable, development[:-quarter], development[-quarter:], held_back)
+    judging, choosing = min(quarter, MAX_HELD_BACK), min(quarter, MAX_TUNE)
+    development, held_back = learnable[:-judging], learnable[-judging:]
+    return Split(learnable, development[:-choosing], development[-choosing:], held_back)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steering.backbones import CHOOSING
+from steering.backbones import CHOOSING, Backbone
 from steering.backbones.base import Example
-from steering.calibration import Candidate, best, candidate_blocks, choose
+from steering.calibration import Candidate, best, candidate_blocks, choose, with_best_dose
 from steering.estimator import Estimator
 from steering.harm import NeutralKl, reply_text
 from steering.heldout import HeldOut
 from steering.items import PreferenceItem
+from steering.language_model import LanguageModel
 from steering.material import scored_text
 from steering.network import Directions, ScoredText
 from steering.profile import MAX_KL, Form
@@ -86,19 +87,23 @@ def choose_settings(
     texts = [scored_text(tokenizer, item) for item in tune]
     replies = neutral.choosing().scored(tokenizer)
     candidates: list[Candidate] = []
-    for candidate in choose(network, CHOOSING, examples, texts, replies):
+    for candidate in choose(network, _tried(network), examples, texts, replies):
         candidates.append(candidate)
         on_candidate(len(candidates))
-    chosen = best(candidates)
+    chosen = with_best_dose(network, best(candidates), texts)
     described = _gains_with_description(estimator, chosen, tune, neutral, description)
     if own_words and description:
         return Choice(chosen, "both" if described["both"].gain > described["description"].gain else "description")
     return Choice(chosen, _form(chosen.gain, described))
 
 
-def candidate_count(blocks: int) -> int:
+def candidate_count(network: LanguageModel) -> int:
     """How many candidates `choose_settings` tries."""
-    return len(candidate_blocks(blocks)) * len(CHOOSING)
+    return len(candidate_blocks(len(network.blocks))) * len(_tried(network))
+
+
+def _tried(network: LanguageModel) -> dict[str, Backbone]:
+    return {name: b for name, b in CHOOSING.items() if network.gives_gradients or not b.needs_gradients}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +132,10 @@ def _gains_with_description(
         return {}
     network, tokenizer = estimator.network, estimator.tokenizer
     system = description_system(description)
-    unsteered = HeldOut(network, [scored_text(tokenizer, item) for item in tune], chosen.block).nll()
-    held = HeldOut(network, [scored_text(tokenizer, item, system) for item in tune], chosen.block)
+    block = min(chosen.blocks)
+    unsteered = HeldOut(network, [scored_text(tokenizer, item) for item in tune], block).nll()
+    held = HeldOut(network, [scored_text(tokenizer, item, system) for item in tune], block)
     replies = neutral.choosing()
-    kl = NeutralKl(network, replies.scored(tokenizer), chosen.block, replies.scored(tokenizer, system))
+    kl = NeutralKl(network, replies.scored(tokenizer), block, replies.scored(tokenizer, system))
     forms: tuple[tuple[Form, Directions], ...] = (("description", {}), ("both", chosen.directions()))
     return {form: _Described(held.nll(directions).gain_over(unsteered), kl(directions)) for form, directions in forms}

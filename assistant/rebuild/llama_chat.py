@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assistant.engine.abort import AbortFlag
+from assistant.engine.llama import ResidualReader
 from assistant.engine.machine import physical_cores
 from assistant.engine.protocol import Event, Generate, Load, Piece, Sampling, Turn
 from assistant.engine.reply import generate
@@ -29,7 +31,8 @@ class LlamaChat:
         Raises: AssistantError: it cannot be loaded.
         """
         # With a core taken by other work, two threads on two cores write three times slower than one.
-        self._session = Session(Load(str(model_path), CONTEXT_TOKENS, threads or spare_cores()), AbortFlag())
+        self._threads = threads or spare_cores()
+        self._session = Session(Load(str(model_path), CONTEXT_TOKENS, self._threads), AbortFlag())
         self._sampling = sampling
 
     @property
@@ -48,6 +51,16 @@ class LlamaChat:
         loaded = self._session.loaded
         return loaded.blocks, loaded.width, loaded.vocabulary
 
+    @property
+    def parameters(self) -> int:
+        """How many weights the model has."""
+        return int(self._session.model.parameters)
+
+    @property
+    def window(self) -> int:
+        """Tokens that it reads at once."""
+        return self._session.context.window
+
     def tokenize(self, text: str) -> tuple[int, ...]:
         """See `ChatModel.tokenize`."""
         return tuple(self._session.model.tokenize(text, parse_special=False))
@@ -61,10 +74,11 @@ class LlamaChat:
         max_tokens: int,
         greedy: bool = False,
         seed: int = 0,
+        grammar: str = "",
     ) -> str:
         """See `ChatModel.reply`; a request too long for the window is cut to its end."""
         self._steer(vector)
-        sampling = replace(self._sampling, max_tokens=max_tokens, seed=seed)
+        sampling = replace(self._sampling, max_tokens=max_tokens, seed=seed, grammar=grammar)
         if greedy:
             sampling = replace(sampling, temperature=0.0)
         # A token is at least one character, so this always fits the window.
@@ -79,10 +93,23 @@ class LlamaChat:
         generate(self._session, Generate((*turns, Turn("user", asked)), sampling), collect)
         return "".join(pieces)
 
-    def logprobs(self, token_ids: Sequence[int], vector: ControlVector | None = None) -> npt.NDArray[np.float32]:
+    def logprobs(
+        self, token_ids: Sequence[int], vector: ControlVector | None = None, *, first: int = 0
+    ) -> npt.NDArray[np.float32]:
         """See `ChatModel.logprobs`."""
         self._steer(vector)
-        return self._session.context.next_token_logprobs(token_ids)
+        return self._session.context.next_token_logprobs(token_ids, first)
+
+    def residuals(self, token_ids: Sequence[int], blocks: Collection[int]) -> dict[int, npt.NDArray[np.float32]]:
+        """See `ChatModel.residuals`.
+
+        Raises: EngineError: more tokens than the window, or llama.cpp does not hand them out.
+        """
+        return self._reader.read(token_ids, blocks)
+
+    @functools.cached_property
+    def _reader(self) -> ResidualReader:
+        return ResidualReader(self._session.model, self._session.context.window, self._threads)
 
     def _steer(self, vector: ControlVector | None) -> None:
         self._session.steer(vector.directions if vector else {}, 1.0)

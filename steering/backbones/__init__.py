@@ -1,4 +1,4 @@
-"""Steering methods: one module each, one interface: examples and a block in, a direction out."""
+"""Steering methods: one module each, one interface: examples and blocks in, a direction for each block out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ from types import MappingProxyType
 from steering.backbones.base import Backbone
 from steering.backbones.mean_difference import MeanDifference
 from steering.backbones.optimized import Optimized
+from steering.backbones.principal import PrincipalComponent
+from steering.backbones.prompt_contrast import PromptContrast
 
-BACKBONES: Mapping[str, Backbone] = MappingProxyType({"optimized": Optimized(), "caa": MeanDifference()})
+BACKBONES: Mapping[str, Backbone] = MappingProxyType(
+    {
+        "optimized": Optimized(),
+        "caa": MeanDifference(),
+        "stylevector": MeanDifference("last"),
+        "prompt-contrast": PromptContrast(),
+        "pca": PrincipalComponent(),
+    }
+)
 """Every method by its name; a profile made on the weighted tokens is called `steerx-<name>`."""
 
 CHOOSING: Mapping[str, Backbone] = MappingProxyType({"optimized": Optimized(steps=6), "caa": MeanDifference()})

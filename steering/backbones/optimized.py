@@ -1,26 +1,30 @@
 """The optimized vector: a few steps of gradient descent on the person's own tokens, everything else frozen.
 
-Loss = weighted NLL of the texts in nats/token with the vector added to the output of one block; only the blocks
-above it take part in a step, what lies below is computed once. The weights are SteerX on this backbone.
+Loss = weighted NLL of the texts in nats/token with a direction added to the output of each steered block; only the
+blocks above the lowest of them take part in a step, what lies below is computed once. The weights are SteerX on this
+backbone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from steering.backbones.base import Example
-from steering.network import Network, PreparedBatch, ScoredText, residual_norm
+from steering.language_model import LanguageModel
+from steering.network import Network, PreparedBatch, ScoredText
 
 STEPS = 12
-LEARNING_RATE = 0.008
-"""Of Adam, as a share of the block's residual norm."""
-MAX_DOSE = 0.25
-"""Cap of the vector's norm, as a share of the block's residual norm."""
+LEARNING_RATE = 0.002
+"""Of Adam, as a share of a block's residual norm."""
+MAX_DOSE = 0.15
+"""Cap of the dose on the way: about where the KL of what is learned meets the harm budget."""
 STEP_TOKENS = 1024
 """Positions that one step looks at: a long history costs more batches, not longer steps."""
 
@@ -31,25 +35,28 @@ class Optimized:
 
     steps: int = STEPS
 
-    @property
-    def needs_negatives(self) -> bool:
-        """See `Backbone.needs_negatives`."""
-        return False
+    needs_gradients: ClassVar = True
+    needs_negatives: ClassVar = False
 
-    def fit(self, network: Network, examples: Sequence[Example], block: int) -> Tensor:
-        """See `Backbone.fit`."""
+    def fit(self, network: LanguageModel, examples: Sequence[Example], blocks: Sequence[int]) -> dict[int, Tensor]:
+        """See `Backbone.fit`.
+
+        Raises: ValueError: the model gives no gradients.
+        """
+        if not isinstance(network, Network):
+            raise ValueError("the optimized vector needs gradients, which llama.cpp does not give")
         groups = step_groups([e.text for e in examples])[: self.steps]
-        steps = [_prepared(network, [examples[i] for i in group], block) for group in groups]
-        scale = residual_norm([batch for step in steps for batch, _ in step])
-        direction = torch.zeros(network.width, device=network.device, requires_grad=True)
-        optimizer = torch.optim.Adam([direction], lr=LEARNING_RATE * scale)
+        steps = [_prepared(network, [examples[i] for i in group], min(blocks)) for group in groups]
+        norms = network.residual_norms([batch for step in steps for batch, _ in step], blocks)
+        # In shares of the residual norm, which differs between blocks, so that one learning rate suits all.
+        shares = {block: torch.zeros(network.width, device=network.device, requires_grad=True) for block in blocks}
+        optimizer = torch.optim.Adam(shares.values(), lr=LEARNING_RATE)
         for step in islice(cycle(steps), self.steps):
             optimizer.zero_grad()
-            _backward(network, step, direction)
+            _backward(network, step, {block: share * norms[block] for block, share in shares.items()})
             optimizer.step()
-            with torch.no_grad():
-                direction *= min(1.0, MAX_DOSE * scale / max(float(direction.norm()), 1e-12))
-        return direction.detach()
+            _shorten(shares)
+        return {block: share.detach() * norms[block] for block, share in shares.items()}
 
 
 def step_groups(texts: Sequence[ScoredText]) -> list[list[int]]:
@@ -69,7 +76,16 @@ def _prepared(network: Network, examples: Sequence[Example], block: int) -> list
     return step
 
 
-def _backward(network: Network, step: Sequence[tuple[PreparedBatch, Tensor]], direction: Tensor) -> None:
+def _backward(network: Network, step: Sequence[tuple[PreparedBatch, Tensor]], directions: Mapping[int, Tensor]) -> None:
+    loss = torch.zeros((), device=network.device)
     for batch, weights in step:
-        loss = -(weights * network.token_logprobs(batch, {batch.block: direction})).sum()
-        torch.autograd.backward(loss)
+        loss = loss - (weights * network.token_logprobs(batch, directions)).sum()
+    torch.autograd.backward(loss)
+
+
+@torch.no_grad()
+def _shorten(shares: Mapping[int, Tensor]) -> None:
+    """Keep the dose, the root of the summed squares of all shares, at most MAX_DOSE."""
+    dose = math.hypot(*(float(share.norm()) for share in shares.values()))
+    for share in shares.values():
+        share.mul_(min(1.0, MAX_DOSE / max(dose, 1e-12)))

@@ -1,23 +1,34 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
+from steering.activations import ChatActivations
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
-from steering.backbones.mean_difference import MeanDifference, pooled
-from steering.backbones.optimized import MAX_DOSE, Optimized
-from steering.network import ScoredText, residual_norm
-from tests.steering.oracles import block_output, make_texts, token_logprobs
+from steering.backbones.differences import DifferenceBackbone
+from steering.backbones.mean_difference import MeanDifference
+from steering.backbones.principal import PrincipalComponent
+from steering.backbones.prompt_contrast import PromptContrast
+from steering.backbones.summed import Summed, summed
+from steering.network import ScoredText
+from tests.steering.oracles import block_output, make_texts
+
+DIFFERENCES = {name: method for name, method in BACKBONES.items() if isinstance(method, DifferenceBackbone)}
 
 
 def make_examples(kind: str) -> list[Example]:
     generator = torch.Generator().manual_seed(3)
     made = []
-    for text, other in zip(make_texts(5, seed=11), make_texts(5, seed=12), strict=True):
+    for text, other, prompt in zip(*(make_texts(5, seed=seed) for seed in (11, 12, 13)), strict=True):
         drawn = torch.rand(len(text.text_ids), generator=generator)
         weights = {"uniform": torch.ones_like(drawn), "weighted": drawn, "few": (drawn > 0.8).float()}[kind]
-        made.append(Example(text, tuple(weights.tolist()), ScoredText(text.prompt_ids, other.text_ids)))
+        negative = ScoredText(text.prompt_ids, other.text_ids)
+        described = ScoredText(prompt.prompt_ids + text.prompt_ids, text.text_ids)
+        made.append(Example(text, tuple(weights.tolist()), negative, described))
     return made
 
 
@@ -35,64 +46,153 @@ def weighted_mean(own: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return total / weights.sum()
 
 
-@pytest.mark.parametrize("block", [1, 2])
+def mean_pooled_differences(model, examples: list[Example], block: int) -> torch.Tensor:
+    """To the negative, [examples, width]."""
+    return torch.stack(
+        [
+            weighted_mean(own_positions(model, e.text, block), torch.tensor(e.weights))
+            - own_positions(model, e.negative, block).mean(dim=0)
+            for e in examples
+        ]
+    )
+
+
 @pytest.mark.parametrize("kind", ["uniform", "weighted", "few"])
-def test_mean_difference_equals_hooks_on_single_texts(network, model, kind, block):
+def test_mean_difference_equals_hooks_on_single_texts(network, model, kind):
     examples = make_examples(kind)
-    differences = [
-        weighted_mean(own_positions(model, e.text, block), torch.tensor(e.weights))
-        - own_positions(model, e.negative, block).mean(dim=0)
-        for e in examples
-    ]
-    found = MeanDifference().fit(network, examples, block)
+    found = MeanDifference().fit(network, examples, [0, 2])
+    assert found.keys() == {0, 2}
+    for block, direction in found.items():
+        expected = mean_pooled_differences(model, examples, block).mean(dim=0)
+        torch.testing.assert_close(direction, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_last_token_pooling_takes_the_last_position(network, model):
+    examples = make_examples("weighted")
+    differences = [own_positions(model, e.text, 1)[-1] - own_positions(model, e.negative, 1)[-1] for e in examples]
+    found = MeanDifference("last").fit(network, examples, [1])[1]
     torch.testing.assert_close(found, torch.stack(differences).mean(dim=0), atol=1e-5, rtol=1e-4)
 
 
-def test_the_weights_matter(network):
-    uniform, weighted = (MeanDifference().fit(network, make_examples(kind), 1) for kind in ("uniform", "weighted"))
-    assert float((uniform - weighted).norm()) > 0.01 * float(uniform.norm())
+def test_last_token_pooling_passes_over_tokens_without_weight(network, model):
+    """As a vetoed last word."""
+    example = max(make_examples("uniform"), key=lambda e: len(e.weights))
+    length = len(example.weights)
+    vetoed = replace(example, weights=(*(1.0,) * (length - 2), 0.0, 0.0))
+    expected = own_positions(model, example.text, 1)[length - 3] - own_positions(model, example.negative, 1)[-1]
+    found = MeanDifference("last").fit(network, [vetoed], [1])[1]
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
-def test_pooling_keeps_the_order_of_the_texts(network, texts):
-    weights = [(1.0,) * len(t.text_ids) for t in texts]
-    together = pooled(network, texts, weights, 1)
-    apart = torch.cat([pooled(network, [t], [w], 1) for t, w in zip(texts, weights, strict=True)])
-    torch.testing.assert_close(together, apart, atol=1e-5, rtol=0)
-
-
-def weighted_nll(model, examples: list[Example], directions: dict[int, torch.Tensor]) -> float:
-    """Nats per unit of weight over all examples, by plain forward passes."""
-    with torch.no_grad():
-        losses = [-(torch.tensor(e.weights) * token_logprobs(model, e.text, directions)).sum() for e in examples]
-    return float(sum(losses)) / sum(sum(e.weights) for e in examples)
-
-
-@pytest.mark.parametrize("block", [1, 2])
-@pytest.mark.parametrize("kind", ["uniform", "weighted"])
-def test_optimized_lowers_the_weighted_nll_within_its_cap(network, model, kind, block):
+@pytest.mark.parametrize("kind", ["uniform", "weighted", "few"])
+def test_prompt_contrast_equals_hooks_on_single_texts(network, model, kind):
     examples = make_examples(kind)
-    direction = Optimized().fit(network, examples, block)
-    scale = residual_norm(network.prepare([e.text for e in examples], block))
-    assert not direction.requires_grad
-    assert 0 < float(direction.norm()) <= MAX_DOSE * scale * 1.0001
-    assert weighted_nll(model, examples, {block: direction}) < weighted_nll(model, examples, {}) - 0.05
+    for block, direction in PromptContrast().fit(network, examples, [1, 2]).items():
+        changes = [
+            weighted_mean(
+                own_positions(model, e.described, block) - own_positions(model, e.text, block), torch.tensor(e.weights)
+            )
+            for e in examples
+        ]
+        torch.testing.assert_close(direction, torch.stack(changes).mean(dim=0), atol=1e-5, rtol=1e-4)
 
 
-def test_optimized_learns_only_from_tokens_with_weight(network, model):
-    """Two opposite lessons in one set: the one with the weight is learned."""
+def test_the_principal_component_is_numpys_without_centring(network, model):
+    examples = make_examples("weighted")
+    for block, direction in PrincipalComponent().fit(network, examples, [1, 2]).items():
+        differences = mean_pooled_differences(model, examples, block).double().numpy()
+        mean = differences.mean(axis=0)
+        first = np.linalg.svd(differences)[2][0]
+        expected = first * np.sign(first @ mean) * np.linalg.norm(mean)
+        np.testing.assert_allclose(direction.numpy(), expected, atol=1e-3 * np.linalg.norm(mean))
+        centred = np.linalg.svd(differences - mean)[2][0]
+        assert abs(centred @ expected) < 0.999 * np.linalg.norm(expected), "centring would have shown"
+
+
+def test_the_principal_component_of_one_example_is_its_difference(network):
+    """Of each: a singular vector comes with either sign."""
+    for example in make_examples("weighted"):
+        found, expected = (m.fit(network, [example], [1])[1] for m in (PrincipalComponent(), MeanDifference()))
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_principal_component_points_along_the_mean(network):
     examples = make_examples("uniform")
-    silenced = [Example(e.text, (0.0,) * len(e.weights), e.negative) for e in examples[1:]]
-    alone = Optimized().fit(network, [examples[0]], 1)
-    beside = Optimized().fit(network, [examples[0], *silenced], 1)
-    assert float(torch.nn.functional.cosine_similarity(alone, beside, dim=0)) > 0.95
-    nll = [weighted_nll(model, examples[:1], {1: d}) for d in (beside, torch.zeros_like(beside))]
-    assert nll[0] < nll[1]
+    turned = [replace(e, text=e.negative, negative=e.text, weights=(1.0,) * len(e.negative.text_ids)) for e in examples]
+    one, other = (PrincipalComponent().fit(network, made, [1])[1] for made in (examples, turned))
+    torch.testing.assert_close(one, -other, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["caa", "stylevector", "pca"])
+def test_only_examples_with_a_negative_count(network, name):
+    examples = make_examples("weighted")
+    partly = [replace(e, negative=None) if i % 2 else e for i, e in enumerate(examples)]
+    found = BACKBONES[name].fit(network, partly, [1])[1]
+    torch.testing.assert_close(found, BACKBONES[name].fit(network, examples[::2], [1])[1], atol=1e-5, rtol=1e-4)
+
+
+def test_only_examples_with_a_description_count(network):
+    examples = make_examples("weighted")
+    partly = [replace(e, described=None) if i % 2 else e for i, e in enumerate(examples)]
+    found = PromptContrast().fit(network, partly, [1])[1]
+    torch.testing.assert_close(found, PromptContrast().fit(network, examples[::2], [1])[1], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("caa", "needs a negative"),
+        ("stylevector", "needs a negative"),
+        ("pca", "needs a negative"),
+        ("prompt-contrast", "needs a description"),
+    ],
+)
+def test_nothing_to_compare_with_is_refused(network, name, reason):
+    bare = [replace(e, negative=None, described=None) for e in make_examples("weighted")]
+    with pytest.raises(ValueError, match=reason):
+        BACKBONES[name].fit(network, bare, [1])
+
+
+def test_the_weights_matter(network):
+    for method in (MeanDifference(), PromptContrast(), PrincipalComponent()):
+        uniform, weighted = (method.fit(network, make_examples(kind), [1])[1] for kind in ("uniform", "weighted"))
+        assert float((uniform - weighted).norm()) > 0.01 * float(uniform.norm())
+
+
+def test_a_sum_gives_both_methods_the_same_share(network):
+    examples = make_examples("weighted")
+    methods = MeanDifference(), PromptContrast()
+    found = Summed(*methods).fit(network, examples, [1, 2])
+    for block in (1, 2):
+        one, other = (method.fit(network, examples, [block])[block].numpy() for method in methods)
+        expected = one / np.linalg.norm(one) + other / np.linalg.norm(other)
+        np.testing.assert_allclose(found[block].numpy(), expected, atol=1e-5)
+
+
+def test_a_direction_of_zeros_adds_nothing():
+    found = summed({1: torch.zeros(3)}, {1: torch.tensor([0.0, 3.0, 4.0])})
+    torch.testing.assert_close(found[1], torch.tensor([0.0, 0.6, 0.8]))
+
+
+def test_a_sum_needs_negatives_where_one_of_its_methods_does():
+    caa, contrast = MeanDifference(), PromptContrast()
+    assert Summed(caa, contrast).needs_negatives and Summed(contrast, caa).needs_negatives
+    assert not Summed(contrast, contrast).needs_negatives
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_the_chat_model_gives_the_directions_that_torch_gives(network, tiny_chat, name):
+    examples = make_examples("weighted")
+    by_torch = BACKBONES[name].fit(network, examples, [1, 2])
+    by_chat = DIFFERENCES[name].directions(ChatActivations(tiny_chat), examples, [1, 2])
+    for block, direction in by_torch.items():
+        assert torch.cosine_similarity(by_chat[block], direction, dim=0) > 0.999
 
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_method_gives_the_same_direction_again(network, name):
     examples = make_examples("weighted")
-    first, second = (BACKBONES[name].fit(network, examples, 1) for _ in range(2))
+    first, second = (BACKBONES[name].fit(network, examples, [1])[1] for _ in range(2))
     assert first.shape == (network.width,) and first.dtype == torch.float32
     assert torch.isfinite(first).all()
     torch.testing.assert_close(first, second, atol=1e-6, rtol=1e-5)

@@ -6,9 +6,9 @@ from itertools import product
 import pytest
 import torch
 
-from steering.calibration import MAX_DOSE, Candidate, at_kl
+from steering.calibration import MAX_DOSE, Candidate, at_dose_one, at_kl
 from steering.harm import MultipleChoice, NeutralHarm, NeutralKl, TeacherForcedHarm, plain_text, reply_text
-from steering.network import ScoredText, residual_norm
+from steering.network import ScoredText
 from steering.neutral import Question
 from steering.profile import MAX_ACCURACY_DROP, MAX_KL, MAX_NLL_RISE
 from tests.steering.oracles import full_logprobs, make_directions, make_texts, token_logprobs
@@ -56,8 +56,9 @@ def test_kl_after_another_prompt(network, model, texts):
     assert kl({}) == pytest.approx(direct_kl(model, texts, {}, described), rel=1e-3)
 
 
-def test_the_norm_that_doses_are_relative_to(network, texts):
-    assert NeutralKl(network, texts, 1).residual_norm == residual_norm(network.prepare(texts, 1))
+def test_the_norms_that_doses_are_relative_to(network, texts):
+    expected = network.residual_norms(network.prepare(texts, 1), (1, 2))
+    assert NeutralKl(network, texts, 1).residual_norms((1, 2)) == expected
 
 
 def brute_force_accuracy(model, tokenizer, directions) -> float:
@@ -134,7 +135,8 @@ def test_at_kl_meets_its_target(network, target, start):
     texts = make_texts(6, seed=8)
     kl = NeutralKl(network, texts, 1)
     (unit,) = make_directions(1, norm=1.0, seed=4).values()
-    found = at_kl(Candidate("caa", 1, unit, kl.residual_norm, start, math.nan, math.nan), kl, target)
+    unit = at_dose_one({1: unit}, kl.residual_norms((1,)))
+    found = at_kl(Candidate("caa", unit, start, math.nan, math.nan), kl, target)
     reached = kl(found.directions())
     assert found.dose <= MAX_DOSE
     assert reached == pytest.approx(target, rel=0.1) or (found.dose == MAX_DOSE and reached < target)

@@ -11,13 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steering.backbones import BACKBONES
+from steering.backbones.base import Example
 from steering.errors import TooFewItemsError
 from steering.items import CONTRASTIVE_SOURCES, PreferenceItem, Source
 from steering.learning import own_replies, score_history
 from steering.material import LEARNED_TOKENS, examples, scored_text
+from steering.network import ScoredText
+from steering.prompts import description_system, render_prompt
 from steering.replies import compare_replies, repetition
 from steering.selection import token_weights
-from steering.split import MIN_ITEMS, split_items
+from steering.split import MAX_HELD_BACK, MAX_TUNE, MIN_ITEMS, split_items
 from steering.tuning import NeutralReplies, choose_settings
 
 WORDS = ("garden", "rice", "roses", "train", "hello", "rain", "you", "cup", "late", "key")
@@ -32,7 +35,7 @@ def token_count(tokenizer, text: str) -> int:
 
 
 @given(
-    sources=st.lists(st.sampled_from(list(Source)), max_size=40),
+    sources=st.lists(st.sampled_from(list(Source)), max_size=160),
     orders=st.randoms(use_true_random=False),
 )
 def test_the_split_judges_by_the_newest(sources, orders):
@@ -48,7 +51,8 @@ def test_the_split_judges_by_the_newest(sources, orders):
     assert split.development == split.fit + split.tune
     quarter = len(usable) / 4
     assert all(part for part in (split.fit, split.tune, split.held_back))
-    assert abs(len(split.held_back) - quarter) <= 0.5 and len(split.tune) == len(split.held_back)
+    assert abs(len(split.held_back) - min(quarter, MAX_HELD_BACK)) <= 0.5
+    assert len(split.tune) == min(len(split.held_back), MAX_TUNE)
 
 
 def test_empty_texts_teach_nothing():
@@ -125,32 +129,38 @@ def test_vetoes_that_leave_nothing_are_said_in_words(estimator, items):
         examples(estimator.tokenizer, items[-1:], effects, {}, vetoed=["garden", "x"])
 
 
+def with_description(tokenizer, made: list[Example]) -> list[Example]:
+    prompt = render_prompt(tokenizer, "hello", description_system("Say less."))
+    return [replace(example, described=ScoredText(prompt, example.text.text_ids)) for example in made]
+
+
 @pytest.mark.parametrize("name", BACKBONES)
 def test_a_veto_of_a_phrase_or_an_item_changes_the_vector(estimator, items, name):
     effects = score_history(estimator, items, {}, lambda _: None, lambda _: None).effects
     replies = {i.id: "my own reply" for i in items}
 
     def vector(chosen, vetoed=()):
-        made = examples(estimator.tokenizer, chosen, effects, replies, vetoed)
-        return BACKBONES[name].fit(estimator.network, made, 1)
+        made = with_description(estimator.tokenizer, examples(estimator.tokenizer, chosen, effects, replies, vetoed))
+        (direction,) = BACKBONES[name].fit(estimator.network, made, [1]).values()
+        return direction
 
     plain = vector(items)
     assert torch.equal(vector(items), plain)
-    for changed in (vector(items, ["garden"]), vector(items[1:])):
+    for changed in (vector(items, ["garden too"]), vector(items[1:])):
         assert torch.cosine_similarity(changed, plain, dim=0) < 0.9999
     assert torch.equal(vector(items, ["said by nobody"]), plain)
 
 
 def test_a_mean_difference_needs_negatives_and_the_optimized_vector_none(estimator, items):
     effects = score_history(estimator, items, {}, lambda _: None, lambda _: None).effects
-    made = examples(estimator.tokenizer, items[:2], effects, {})
+    made = with_description(estimator.tokenizer, examples(estimator.tokenizer, items[:2], effects, {}))
     assert [example.negative for example in made] == [None, None]
     for backbone in BACKBONES.values():
         if backbone.needs_negatives:
             with pytest.raises(ValueError, match="needs a negative"):
-                backbone.fit(estimator.network, made, 1)
+                backbone.fit(estimator.network, made, [1])
         else:
-            assert backbone.fit(estimator.network, made, 1).norm() > 0
+            assert backbone.fit(estimator.network, made, [1])[1].norm() > 0
 
 
 def test_the_persons_own_words_are_always_part_of_what_is_measured(estimator, items):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from steering.errors import EstimatorError
-from steering.network import Network, ScoredText, batches, residual_norm
+from steering.network import Network, ScoredText, batches
 from tests.steering.oracles import block_output, full_logprobs, make_directions, make_texts, token_logprobs
 
 LAST = 2
@@ -81,13 +81,13 @@ def test_what_pads_a_batch_is_not_seen(network, data):
     torch.testing.assert_close(beside, alone, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("block", [0, 1, LAST])
-def test_residual_norm_is_the_median_over_the_scored_places(network, model, texts, block):
-    norms = [
-        block_output(model, t.prompt_ids + t.text_ids, block)[len(t.prompt_ids) - 1 : -1].norm(dim=-1) for t in texts
-    ]
-    found = residual_norm(network.prepare(texts, block, max_batch_tokens=64))
-    assert found == pytest.approx(float(torch.cat(norms).median()), rel=1e-5)
+@pytest.mark.parametrize("blocks", [(0,), (1,), (LAST,), (0, 1), (1, LAST)])
+def test_residual_norms_are_medians_over_the_scored_places(network, model, texts, blocks):
+    found = network.residual_norms(network.prepare(texts, min(blocks), max_batch_tokens=64), blocks)
+    assert tuple(found) == blocks
+    for block in blocks:
+        outputs = [block_output(model, t.prompt_ids + t.text_ids, block)[len(t.prompt_ids) - 1 : -1] for t in texts]
+        assert found[block] == pytest.approx(float(torch.cat(outputs).norm(dim=-1).median()), rel=1e-5)
 
 
 def test_the_gradient_is_that_of_the_steered_forward_pass(network, model, texts, monkeypatch):

@@ -15,7 +15,6 @@ from steering.control_vector import ControlVector
 from steering.errors import ParityError
 from steering.harm import plain_text
 from steering.material import scored_text
-from steering.network import residual_norm
 from steering.neutral import load_neutral_set
 from steering.parity import MAX_KL, check_same_network, check_same_tokens, mean_kl
 from tests.steering.oracles import make_directions, make_items, make_texts
@@ -39,7 +38,7 @@ def person_direction(estimator, block: int) -> Tensor:
         text = scored_text(tokenizer, item)
         negative = plain_text(tokenizer, other)
         made.append(Example(text, (1.0,) * len(text.text_ids), negative))
-    return MeanDifference().fit(estimator.network, made, block)
+    return MeanDifference().fit(estimator.network, made, [block])[block]
 
 
 @pytest.fixture(scope="module", params=["random", "mean difference"])
@@ -47,7 +46,7 @@ def bundled_direction(request, bundled_estimator, bundled_probes) -> Mapping[int
     """A direction at half depth at DOSE of the residual norm."""
     network = bundled_estimator.network
     block = len(network.blocks) // 2
-    scale = residual_norm(network.prepare(bundled_probes, block))
+    scale = network.residual_norms(network.prepare(bundled_probes, block), [block])[block]
     if request.param == "random":
         return make_directions(block, norm=DOSE * scale, width=network.width)
     direction = person_direction(bundled_estimator, block)

@@ -1,0 +1,28 @@
+"""Prompt contrast, of the ActAdd family (arXiv 2308.10248): what the description in the prompt does to the same text.
+
+Direction of block k = mean over texts of `h_k(x + description, y) - h_k(x, y)` at the text's own positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import ClassVar
+
+from torch import Tensor
+
+from steering.activations import Activations
+from steering.backbones.base import Example
+from steering.backbones.differences import DifferenceBackbone, prompt_differences
+
+
+class PromptContrast(DifferenceBackbone):
+    """Over the examples that have the description in a prompt; pooled with the token weights."""
+
+    needs_negatives: ClassVar[bool] = False
+
+    def directions(
+        self, activations: Activations, examples: Sequence[Example], blocks: Collection[int]
+    ) -> dict[int, Tensor]:
+        """See `DifferenceBackbone.directions`."""
+        found = prompt_differences(activations, examples, blocks)
+        return {block: differences.mean(dim=0) for block, differences in found.items()}

@@ -1,0 +1,39 @@
+"""The SteerX sum: the directions of two methods, each scaled to unit norm, added (METHOD.md, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from steering.backbones.base import Backbone, Example
+from steering.language_model import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """Two methods, equally strong in every block."""
+
+    first: Backbone
+    second: Backbone
+
+    @property
+    def needs_gradients(self) -> bool:
+        """See `Backbone.needs_gradients`."""
+        return self.first.needs_gradients or self.second.needs_gradients
+
+    @property
+    def needs_negatives(self) -> bool:
+        """See `Backbone.needs_negatives`."""
+        return self.first.needs_negatives or self.second.needs_negatives
+
+    def fit(self, network: LanguageModel, examples: Sequence[Example], blocks: Sequence[int]) -> dict[int, Tensor]:
+        """See `Backbone.fit`."""
+        return summed(self.first.fit(network, examples, blocks), self.second.fit(network, examples, blocks))
+
+
+def summed(first: Mapping[int, Tensor], second: Mapping[int, Tensor]) -> dict[int, Tensor]:
+    """Both directions of every block scaled to unit norm and added; a direction of zeros adds nothing."""
+    return {block: normalize(first[block], dim=0) + normalize(second[block], dim=0) for block in first}

@@ -1,0 +1,60 @@
+"""The optimized vector against plain forward passes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from steering.backbones.base import Example
+from steering.backbones.optimized import MAX_DOSE, Optimized
+from tests.steering.oracles import make_texts, token_logprobs
+
+BLOCKS = [(1,), (2,), (1, 2)]
+
+
+def make_examples(kind: str) -> list[Example]:
+    generator = torch.Generator().manual_seed(3)
+    drawn = [torch.rand(len(text.text_ids), generator=generator) for text in make_texts(5, seed=11)]
+    weights = [w if kind == "weighted" else torch.ones_like(w) for w in drawn]
+    return [Example(text, tuple(w.tolist()), None) for text, w in zip(make_texts(5, seed=11), weights, strict=True)]
+
+
+def weighted_nll(model, examples: list[Example], directions: dict[int, torch.Tensor]) -> float:
+    """Nats per unit of weight over all examples, by plain forward passes."""
+    with torch.no_grad():
+        losses = [-(torch.tensor(e.weights) * token_logprobs(model, e.text, directions)).sum() for e in examples]
+    return float(sum(losses)) / sum(sum(e.weights) for e in examples)
+
+
+@pytest.mark.parametrize("blocks", BLOCKS)
+@pytest.mark.parametrize("kind", ["uniform", "weighted"])
+def test_it_lowers_the_weighted_nll_within_its_cap(network, model, kind, blocks):
+    examples = make_examples(kind)
+    directions = Optimized().fit(network, examples, blocks)
+    norms = network.residual_norms(network.prepare([e.text for e in examples], min(blocks)), blocks)
+    assert tuple(directions) == blocks
+    assert not any(direction.requires_grad for direction in directions.values())
+    dose = math.hypot(*(float(directions[block].norm()) / norms[block] for block in blocks))
+    assert 0 < dose <= MAX_DOSE * 1.0001
+    assert weighted_nll(model, examples, directions) < weighted_nll(model, examples, {}) - 0.02
+
+
+def test_it_learns_only_from_tokens_with_weight(network, model):
+    """Two opposite lessons in one set: the one with the weight is learned."""
+    examples = make_examples("uniform")
+    silenced = [replace(e, weights=(0.0,) * len(e.weights)) for e in examples[1:]]
+    (alone,) = Optimized().fit(network, [examples[0]], [1]).values()
+    (beside,) = Optimized().fit(network, [examples[0], *silenced], [1]).values()
+    assert float(torch.nn.functional.cosine_similarity(alone, beside, dim=0)) > 0.95
+    nll = [weighted_nll(model, examples[:1], {1: d}) for d in (beside, torch.zeros_like(beside))]
+    assert nll[0] < nll[1]
+
+
+def test_the_same_vector_again(network):
+    first, second = (Optimized().fit(network, make_examples("weighted"), (1, 2)) for _ in range(2))
+    for block in (1, 2):
+        assert first[block].shape == (network.width,) and first[block].dtype == torch.float32
+        torch.testing.assert_close(first[block], second[block], atol=1e-6, rtol=1e-5)

@@ -1,0 +1,97 @@
+"""The chat model in the place of the estimator: llama.cpp against torch on the same weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from steering.activations import ChatActivations, TorchActivations, activations_of
+from steering.backbones import BACKBONES
+from steering.backbones.base import Example
+from steering.backbones.optimized import Optimized
+from steering.estimator import Estimator, fitting_estimator, memory_needed, quantized_estimator
+from steering.harm import NeutralKl
+from steering.heldout import HeldOut
+from steering.learning import score_history
+from steering.quantized import QuantizedNetwork
+from steering.tuning import candidate_count
+from tests.steering.oracles import make_directions, make_texts
+
+BLOCK = 1
+
+
+@pytest.fixture
+def quantized(tiny_chat) -> QuantizedNetwork:
+    return QuantizedNetwork(tiny_chat)
+
+
+def test_nll_is_that_of_torch(network, quantized, texts):
+    for directions in (None, {}, make_directions(BLOCK, norm=3.0)):
+        expected, found = (HeldOut(model, texts, BLOCK).nll(directions) for model in (network, quantized))
+        assert found.tokens.tolist() == expected.tokens.tolist()
+        assert found.sums == pytest.approx(expected.sums, abs=2e-2, rel=1e-3)
+
+
+def test_kl_is_that_of_torch(network, quantized, texts):
+    directions = make_directions(BLOCK, norm=2.0)
+    expected, found = (NeutralKl(model, texts, BLOCK) for model in (network, quantized))
+    assert found(directions) == pytest.approx(expected(directions), rel=0.02)
+    assert found({}) == pytest.approx(0.0, abs=1e-4)
+    norms = expected.residual_norms((1, 2))
+    assert found.residual_norms((1, 2)) == pytest.approx(norms, rel=1e-2)
+
+
+def test_effects_are_those_of_torch(estimator, quantized, items):
+    by_llama = Estimator(quantized, estimator.tokenizer, "gguf")
+    expected, found = (score_history(e, items, {}, lambda _: None, lambda _: None) for e in (estimator, by_llama))
+    for item_id, effects in expected.effects.items():
+        assert found.effects[item_id].starts == effects.starts
+        # llama.cpp keeps keys and values in half precision; the effects of this model reach 5 nats.
+        assert found.effects[item_id].effects == pytest.approx(effects.effects, abs=0.05)
+
+
+@pytest.mark.parametrize("name", [name for name, backbone in BACKBONES.items() if not backbone.needs_gradients])
+def test_methods_without_gradients_give_the_vector_of_torch(network, quantized, name):
+    texts, others = make_texts(4, seed=5), make_texts(4, seed=6)
+    made = [
+        Example(t, (1.0,) * len(t.text_ids), o, o.__class__(o.prompt_ids, t.text_ids))
+        for t, o in zip(texts, others, strict=True)
+    ]
+    expected, found = (BACKBONES[name].fit(model, made, [1, 2]) for model in (network, quantized))
+    for block in (1, 2):
+        assert float(torch.cosine_similarity(found[block], expected[block], dim=0)) > 0.99
+
+
+def test_what_needs_gradients_says_so_and_is_not_tried(network, quantized, texts):
+    with pytest.raises(ValueError, match="needs gradients"):
+        Optimized().fit(quantized, [Example(texts[0], (1.0,) * len(texts[0].text_ids), None)], [1])
+    assert 0 < candidate_count(quantized) < candidate_count(network)
+
+
+def test_each_model_is_its_own_source_of_activations(network, quantized):
+    assert isinstance(activations_of(network), TorchActivations)
+    assert isinstance(activations_of(quantized), ChatActivations)
+    with pytest.raises(TypeError, match="no activations"):
+        activations_of(object())
+
+
+def test_the_tokenizer_comes_from_the_file(tiny_path, tiny_chat, tokenizer):
+    made = quantized_estimator(tiny_path, tiny_chat, "abc")
+    assert made.fingerprint == "abc-gguf"
+    assert made.limits.context == tiny_chat.window
+    assert made.tokenizer("hello you")["input_ids"] == tokenizer("hello you")["input_ids"]
+
+
+def test_a_model_too_large_for_torch_is_read_by_llama_cpp_and_that_is_said(tiny_path, tiny_chat, tmp_path):
+    small = fitting_estimator(tiny_path, tmp_path, "abc", tiny_chat, free=2**40)
+    large = fitting_estimator(tiny_path, tmp_path, "abc", tiny_chat, free=2**20)
+    assert small.network.gives_gradients and not small.limitation
+    assert isinstance(large.network, QuantizedNetwork)
+    assert large.limitation.endswith("0.0 GiB are free; close other programs or choose a smaller model")
+
+
+def test_a_conversion_needs_more_memory_than_what_was_converted(tmp_path):
+    before = memory_needed(10**9, tmp_path, "abc")
+    (tmp_path / "abc").mkdir()
+    (tmp_path / "abc" / "config.json").touch()
+    assert 2 * 10**9 < memory_needed(10**9, tmp_path, "abc") < before
