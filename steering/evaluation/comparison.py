@@ -1,0 +1,124 @@
+"""Methods on one person, at equal harm: every vector is scaled to the same KL on the model's own neutral replies.
+
+Vectors are made from the person's history only and measured on test texts. A method and the same "steerx-" differ in
+nothing but the weights of the tokens.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from steering.backbones import BACKBONES
+from steering.backbones.base import Example
+from steering.calibration import START_DOSE, Candidate, at_dose_one, at_kl, candidate_blocks, fit_candidate
+from steering.chat_model import ChatModel
+from steering.description import template_description
+from steering.estimator import Estimator
+from steering.evaluation.people import Person
+from steering.harm import NeutralKl
+from steering.heldout import HeldOut, Nll
+from steering.items import PreferenceItem
+from steering.learning import own_replies, score_history
+from steering.material import examples, scored_text
+from steering.phrases import rank_phrases
+from steering.prompts import description_system
+from steering.tuning import NeutralReplies
+
+KL = 0.1
+"""Nats at which vectors are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A method on one person: gain in nats/token on the test texts, KL in nats, seconds to make and scale it."""
+
+    gain: float
+    kl: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """All methods on one person, and the last method's vector at its dose, for others to be measured with."""
+
+    results: Mapping[str, Result]
+    nll_unsteered: float
+    vector: Mapping[int, Tensor]
+    effects_seconds: float
+
+
+class Comparison:
+    """Measures people one after the other; what does not depend on the person is computed once."""
+
+    def __init__(self, estimator: Estimator, chat: ChatModel, neutral: NeutralReplies, methods: Sequence[str]) -> None:
+        self._estimator = estimator
+        self._chat = chat
+        self._methods = methods
+        self._neutral = neutral.judging()
+        self._blocks = candidate_blocks(len(estimator.network.blocks))[0]
+        self._kl = NeutralKl(estimator.network, self._neutral.scored(estimator.tokenizer), min(self._blocks))
+        self._norms = self._kl.residual_norms(self._blocks)
+
+    def person(self, person: Person, another: Mapping[int, Tensor] | None, on_step: Callable[[str], None]) -> Compared:
+        """All methods; `another` is the vector of somebody else, of any length."""
+        started = time.monotonic()
+        on_step("effects")
+        effects = score_history(self._estimator, person.history, {}, lambda _: None, lambda _: None).effects
+        seconds = time.monotonic() - started
+        network, tokenizer = self._estimator.network, self._estimator.tokenizer
+        negatives = {}
+        if any(BACKBONES[name.removeprefix("steerx-")].needs_negatives for name in self._methods):
+            negatives = own_replies(self._chat, tokenizer, person.history, lambda _: None)
+        learned = examples(tokenizer, person.history, effects, negatives)
+        plain = [replace(example, weights=(1.0,) * len(example.weights)) for example in learned]
+        held = HeldOut(network, [scored_text(tokenizer, item) for item in person.test], min(self._blocks))
+        unsteered = held.nll()
+        results: dict[str, Result] = {}
+        vector: Mapping[int, Tensor] = {}
+        for name in self._methods:
+            on_step(name)
+            made, result = self._fitted(name, learned if name.startswith("steerx-") else plain, held, unsteered)
+            results[name], vector = result, made.directions()
+        on_step("others")
+        results["random"] = self._scaled(self._random(), held, unsteered)
+        if another:
+            results["other-person"] = self._scaled(at_dose_one(another, self._norms), held, unsteered)
+        description = template_description(person.history, rank_phrases(person.history, effects))
+        results["description-prompt"] = self._described(person.test, description, unsteered)
+        return Compared(results, unsteered.mean, vector, seconds)
+
+    def _fitted(self, name: str, learned: Sequence[Example], held: HeldOut, unsteered: Nll) -> tuple[Candidate, Result]:
+        started = time.monotonic()
+        method = name.removeprefix("steerx-")
+        fitted = fit_candidate(self._estimator.network, method, BACKBONES[method], learned, self._blocks, self._norms)
+        made = at_kl(fitted, self._kl, KL)
+        seconds = time.monotonic() - started
+        return made, self._measured(made, held, unsteered, seconds)
+
+    def _scaled(self, unit: Mapping[int, Tensor], held: HeldOut, unsteered: Nll) -> Result:
+        candidate = at_kl(Candidate("", unit, START_DOSE, float("nan"), float("nan")), self._kl, KL)
+        return self._measured(candidate, held, unsteered, 0.0)
+
+    def _measured(self, candidate: Candidate, held: HeldOut, unsteered: Nll, seconds: float) -> Result:
+        gain = held.nll(candidate.directions()).gain_over(unsteered)
+        return Result(gain, candidate.kl, seconds)
+
+    def _described(self, test: Sequence[PreferenceItem], description: str, unsteered: Nll) -> Result:
+        """The description as system prompt, at whatever KL it has."""
+        network, tokenizer = self._estimator.network, self._estimator.tokenizer
+        system, block = description_system(description), min(self._blocks)
+        held = HeldOut(network, [scored_text(tokenizer, item, system) for item in test], block)
+        replies = self._neutral.scored(tokenizer), self._neutral.scored(tokenizer, system)
+        kl = NeutralKl(network, replies[0], block, replies[1])
+        return Result(held.nll().gain_over(unsteered), kl({}), 0.0)
+
+    def _random(self) -> dict[int, Tensor]:
+        generator = torch.Generator().manual_seed(0)
+        width, device = self._estimator.network.width, self._estimator.network.device
+        drawn = {block: torch.randn(width, generator=generator).to(device) for block in self._blocks}
+        return at_dose_one({b: d / d.norm() * self._norms[b] for b, d in drawn.items()}, self._norms)
