@@ -21,7 +21,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is drawn. Temperature 0 is greedy; a seed of None draws a new one."""
+    """How the next token is drawn.
+
+    Temperature 0 is greedy; a seed of None draws a new one. The whole reply obeys the grammar (GBNF, root rule
+    `root`) where there is one, but `max_tokens` and `stop` may still cut it.
+    """
 
     temperature: float = 0.7
     top_k: int = 40
@@ -32,6 +36,7 @@ class Sampling:
     max_tokens: int = 1024
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    grammar: str = ""
 
 
 @dataclass(frozen=True, slots=True)

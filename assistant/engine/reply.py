@@ -31,7 +31,7 @@ def generate(session: Session, request: Generate, emit: Emit) -> None:
 class Reply:
     """A reply of `session` to `request`; a context manager that frees the sampler.
 
-    Raises: EngineError: the last message is too long, or the template refuses the turns.
+    Raises: EngineError: the last message is too long, the template refuses the turns, or the grammar does not parse.
     """
 
     def __init__(self, session: Session, request: Generate, emit: Emit) -> None:
@@ -51,8 +51,6 @@ class Reply:
         self._opening = len(self._tokens)
         self._first_token: float | None = None
         self._sampler = Sampler(session.model, request.sampling)
-        for token in self._tokens:
-            self._sampler.accept(token)
 
     def __enter__(self) -> Reply:
         return self
@@ -65,7 +63,7 @@ class Reply:
     def run(self) -> None:
         """Generate until an end, emitting as it goes.
 
-        Raises: EngineError: llama.cpp fails.
+        Raises: EngineError: llama.cpp fails, or the grammar forbids the reply that goes on.
         """
         try:
             reason = self._generate()
@@ -87,6 +85,8 @@ class Reply:
 
     def _generate(self) -> StopReason:
         """Raises DecodeAborted when stopped while tokens are evaluated."""
+        for token in self._tokens:
+            self._sampler.accept(token)
         self._context.evaluate(self._prompt.tokens, self._progress)
         self._prefilled = self._context.evaluated_tokens - self._evaluated_before
         while (reason := self._step()) is None:

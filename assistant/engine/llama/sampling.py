@@ -9,6 +9,7 @@ from typing import Any
 import llama_cpp
 
 from assistant.engine.llama.context import LlamaContext
+from assistant.engine.llama.grammar import Grammar
 from assistant.engine.llama.model import LlamaModel
 from assistant.engine.protocol import Sampling
 
@@ -20,23 +21,44 @@ LAST_SEED = 0xFFFFFFFE  # one more means "draw one" to llama.cpp
 
 
 class Sampler:
-    """Draws the next token as `Sampling` says; penalties look at the reply only, not at the prompt."""
+    """Draws the next token as `Sampling` says; penalties look at the reply only, not at the prompt.
+
+    Raises: EngineError: the grammar does not parse.
+    """
 
     def __init__(self, model: LlamaModel, sampling: Sampling) -> None:
+        self._grammar = Grammar(model, sampling.grammar) if sampling.grammar else None
         self._chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
         for link in _links(model, sampling):
             llama_cpp.llama_sampler_chain_add(self._chain, link)
 
     def accept(self, token: int) -> None:
-        """Count a token that is already in the reply."""
+        """Count a token that is already in the reply.
+
+        Raises: EngineError: the grammar does not allow it here.
+        """
+        if self._grammar:
+            self._grammar.accept(token)
         llama_cpp.llama_sampler_accept(self._chain, token)
 
     def draw(self, context: LlamaContext) -> int:
-        """The next token after what the context holds; it counts as accepted."""
-        return int(llama_cpp.llama_sampler_sample(self._chain, context._context, -1))
+        """The next token after what the context holds; it counts as accepted.
+
+        Raises: EngineError: the model has no token that the grammar allows.
+        """
+        if not self._grammar:
+            return int(llama_cpp.llama_sampler_sample(self._chain, context._context, -1))
+        # Before the chain: what top-k and the like leave over may all be forbidden.
+        candidates = self._grammar.allowed(context.logits())
+        candidates.apply(self._chain)
+        token = candidates.selected
+        self.accept(token)
+        return token
 
     def close(self) -> None:
         """Give the memory back."""
+        if self._grammar:
+            self._grammar.close()
         if self._chain:
             llama_cpp.llama_sampler_free(self._chain)
             self._chain = None
