@@ -1,4 +1,4 @@
-"""Selection, phrases and description: from effects to what a person reads."""
+"""Selection and phrases: from effects to what a person reads."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steering.description import Habits, measure_habits, template_description, written_description
 from steering.items import PreferenceItem, Source
 from steering.phrases import WordEffect, rank_phrases, word_effects
-from steering.profile import Phrase
 from steering.selection import preference_tokens, token_weights, without_vetoed
 from tests.steering.oracles import make_effects
 
@@ -165,63 +163,3 @@ def test_vetoed_phrases_are_not_shown():
     assert {p.text for p in rank_phrases(items, effects, vetoed=["CHEERS, mate"])} == {"day"}
     assert len(rank_phrases(items, effects, limit=1)) == 1
     assert rank_phrases(items, {}) == ()
-
-
-def test_habits_by_hand():
-    texts = ["i don't know. it's late?", "- one\n- two\n- three!"]
-    assert measure_habits(texts) == Habits(
-        words=4.0,
-        sentence_words=1.0,
-        lower_case_share=1.0,
-        first_person_share=1 / 8,
-        contraction_share=2 / 8,
-        question_share=0.5,
-        exclamation_share=0.5,
-        list_share=0.5,
-    )
-
-
-def test_habits_of_texts_without_words():
-    assert measure_habits(["...", "😀"]).words == 0
-    assert "sentences" in template_description(history("...", "😀"), [])
-
-
-def test_the_template_says_what_was_measured():
-    phrases = [Phrase(f"p{i}", 1.0, 1, ("a",)) for i in range(12)]
-    said = template_description(history("i don't know, i can't say", "it's mine? i'd ask"), phrases)
-    for expected in ("Lower case only.", "first person", "with contractions", "Often asks questions.", "“p0”", "“p7”"):
-        assert expected in said
-    assert "“p8”" not in said
-    formal = template_description(history("The committee has decided. It will publish the report."), [])
-    assert "Lower case" not in formal and "Impersonal" in formal and "No contractions." in formal
-    assert "Typical" not in formal
-
-
-class Writer:
-    """A chat model that always says the same."""
-
-    def __init__(self, says: str) -> None:
-        self._says = says
-
-    def reply(self, *_args: object, **_how: object) -> str:
-        return self._says
-
-
-@pytest.mark.parametrize(
-    ("says", "kept"),
-    [
-        ("Short and dry. Short and dry. Likes bread", "Short and dry."),
-        ("I'm glad to hear that you like it. Warm in tone! I think so.", "Warm in tone!"),
-        ("I am happy to help. My answer is short.", ""),
-        ("", ""),
-    ],
-)
-def test_an_answer_is_no_description(says, kept):
-    assert written_description(Writer(says), history("hello the user"), []) == kept
-
-
-def test_the_written_description_is_whole_sentences_once(tiny_chat):
-    said = written_description(tiny_chat, history("hello the user"), [Phrase("hello", 1.0, 1, ("i0",))])
-    sentences = [part for part in said.split(". ") if part]
-    assert said == "" or said[-1] in ".!?"
-    assert len(sentences) == len(set(sentences))

@@ -1,8 +1,4 @@
-"""Preference-driven tokens put into words a person can read and correct; kept in prompts only where it helps.
-
-Two candidates: one written by the chat model from phrases and examples, and a template of phrases and measured
-habits, which a model too small to write still gets.
-"""
+"""Measured habits of writing, and how they are said."""
 
 from __future__ import annotations
 
@@ -11,14 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from steering.chat_model import ChatModel
-from steering.items import PreferenceItem
-from steering.profile import Phrase
-
-WRITTEN_TOKENS = 120
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-_FIRST_PERSON = re.compile(r"\b(?:i|i'm|i've|i'd|i'll|my|me)\b", re.IGNORECASE)
+FIRST_PERSON = re.compile(r"\b(?:i|i'm|i've|i'd|i'll|my|me)\b", re.IGNORECASE)
 _CONTRACTION = re.compile(r"\b\w+['’](?:t|s|re|ve|ll|d|m)\b", re.IGNORECASE)
 _LIST_LINE = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
 
@@ -46,7 +37,7 @@ def measure_habits(texts: Sequence[str]) -> Habits:
         words=median(map(len, words)),
         sentence_words=median(sentences or [0]),
         lower_case_share=_share(texts, lambda text: text == text.lower()),
-        first_person_share=sum(len(_FIRST_PERSON.findall(text)) for text in texts) / total,
+        first_person_share=sum(len(FIRST_PERSON.findall(text)) for text in texts) / total,
         contraction_share=sum(len(_CONTRACTION.findall(text)) for text in texts) / total,
         question_share=_share(texts, lambda text: "?" in text),
         exclamation_share=_share(texts, lambda text: "!" in text),
@@ -54,40 +45,16 @@ def measure_habits(texts: Sequence[str]) -> Habits:
     )
 
 
-def template_description(items: Sequence[PreferenceItem], phrases: Sequence[Phrase]) -> str:
-    """Plain sentences from measured habits and the strongest phrases."""
-    habits = measure_habits([item.text for item in items])
-    sentences = [
+def length_sentence(habits: Habits) -> str:
+    """How long texts and their sentences are."""
+    return (
         f"Answers of about {_rounded(habits.words)} words, in {_sentence_length(habits.sentence_words)} sentences "
-        f"of about {round(habits.sentence_words)} words.",
-        *_manner(habits),
-    ]
-    if phrases:
-        quoted = ", ".join(f"“{phrase.text}”" for phrase in phrases[:8])
-        sentences.append(f"Typical words and phrases: {quoted}.")
-    return " ".join(sentences)
-
-
-def written_description(chat: ChatModel, items: Sequence[PreferenceItem], phrases: Sequence[Phrase]) -> str:
-    """A few sentences by the chat model; empty where it wrote none.
-
-    A sentence in which the model speaks of itself ("I'm glad to hear ...") is an answer and no description: however
-    much likelier it makes the texts, nobody could read or correct it.
-    """
-    shown = ", ".join(phrase.text for phrase in phrases[:16])
-    example = max(items, key=lambda item: item.order).text[:400]
-    request = (
-        "Describe how this person likes answers to be written, in three short sentences: "
-        "tone, length and structure, vocabulary and topics. Write nothing else.\n\n"
-        f"Words and phrases this person uses more than others: {shown}\n\nA text by this person: {example}"
+        f"of about {round(habits.sentence_words)} words."
     )
-    reply = chat.reply(request, max_tokens=WRITTEN_TOKENS, greedy=True)
-    sentences = [s.strip() for s in _SENTENCE.findall(" ".join(reply.split())) if s.strip()]
-    complete = [s for s in sentences if s[-1] in ".!?" and not _FIRST_PERSON.search(s)]
-    return " ".join(dict.fromkeys(complete[:3]))
 
 
-def _manner(habits: Habits) -> list[str]:
+def manner(habits: Habits) -> list[str]:
+    """A short sentence for each habit that stands out."""
     said = []
     if habits.lower_case_share >= 0.5:
         said.append("Lower case only.")
