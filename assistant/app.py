@@ -14,6 +14,7 @@ from assistant.profiles import Profiles
 from assistant.rebuild.runner import Rebuild
 from assistant.reporting import storage_errors_reported
 from assistant.settings import Settings, load_settings, save_setting
+from assistant.vectors import Vectors
 from storage.store import Store
 
 
@@ -27,7 +28,9 @@ class Assistant:
         self.model = ActiveModel(lambda: model or self.settings.model.path, paths)
         self.preferences = Preferences(store)
         self.profiles = Profiles(store, paths, self.preferences)
-        self.chat = Chat(store, Engine(paths.engine_log), self.profiles, self.model, lambda: self.settings)
+        self.vectors = Vectors(store, paths, self.model)
+        engine = Engine(paths.engine_log)
+        self.chat = Chat(store, engine, self.profiles, self.vectors, self.model, lambda: self.settings)
         self.rebuild = Rebuild(store, paths, self.preferences, self.profiles, self.model, lambda: self.settings)
 
     @classmethod

@@ -16,7 +16,8 @@ from assistant.records import Conversation, Loaded, Message, MessageState, Origi
 from assistant.reply import ReplyFinished, stream_reply
 from assistant.reporting import reports_storage_errors
 from assistant.settings import Settings
-from assistant.steering import UNSTEERED, Plan, SteeringStatus, plan_steering
+from assistant.steering import UNSTEERED, Plan, SteeringStatus, plan_steering, steering_status
+from assistant.vectors import Vectors
 from storage.store import Store
 
 TITLE_LENGTH = 60
@@ -57,11 +58,18 @@ class Chat:
     """Conversations of one home, answered by one engine."""
 
     def __init__(
-        self, store: Store, engine: Engine, profiles: Profiles, model: ActiveModel, settings: Callable[[], Settings]
+        self,
+        store: Store,
+        engine: Engine,
+        profiles: Profiles,
+        vectors: Vectors,
+        model: ActiveModel,
+        settings: Callable[[], Settings],
     ) -> None:
         self._store = store
         self._engine = engine
         self._profiles = profiles
+        self._vectors = vectors
         self._model = model
         self._settings = settings
         self._loaded: Loaded | None = None
@@ -183,7 +191,7 @@ class Chat:
         if self._loaded and not self._loaded.steerable:
             return SteeringStatus(False, None, 0.0, f"{self._loaded.architecture} models ignore control vectors")
         try:
-            return plan_steering(self._profiles, self._model.fingerprint()).status
+            return steering_status(self._profiles, self._vectors, self._model.fingerprint())
         except ModelError:
             return SteeringStatus(False, None, 0.0, "no model")
 
@@ -207,6 +215,8 @@ class Chat:
     async def _answer(self, conversation_id: int, parent_id: int, options: ReplyOptions) -> AsyncGenerator[ChatEvent]:
         plan = await self._steered(options)
         turns = self._turns(self._store.messages.branch(parent_id), plan, options)
+        status = plan.status
+        by_profile = status.on and status.version is not None
         reply = self._store.messages.add(
             conversation_id,
             parent_id,
@@ -215,11 +225,12 @@ class Chat:
             state=MessageState.STREAMING,
             origin=Origin.GENERATED,
             model=self._model.path().name,
-            profile_version=plan.status.version if plan.status.on else None,
-            strength=plan.status.strength if plan.status.on else None,
+            profile_version=status.version if by_profile else None,
+            strength=status.strength if by_profile else None,
+            vectors=status.imported,
         )
         request = Generate(turns, self._sampling(options))
-        async with aclosing(self._stream(reply, request, plan.status)) as events:
+        async with aclosing(self._stream(reply, request, status)) as events:
             async for event in events:
                 yield event
 
@@ -236,7 +247,8 @@ class Chat:
     async def _steered(self, options: ReplyOptions) -> Plan:
         """Load the model if need be and put the control vector of the moment in force."""
         loaded = await self.start()
-        plan = plan_steering(self._profiles, self._model.fingerprint(), strength=options.strength)
+        fingerprint = self._model.fingerprint()
+        plan = plan_steering(self._profiles, self._vectors, fingerprint, strength=options.strength)
         if plan.status.on and not loaded.steerable:
             plan = replace(plan, steer=UNSTEERED, status=self.steering())
         if plan.steer != self._in_force:

@@ -17,6 +17,7 @@ from assistant.commands.history import history, import_texts
 from assistant.commands.machine import doctor, models, paths
 from assistant.commands.profile import profile
 from assistant.commands.rebuild import rebuild
+from assistant.commands.vectors import vectors
 from assistant.errors import AssistantError
 
 FAILED, INTERRUPTED = 1, 130
@@ -45,7 +46,7 @@ def assistant(context: click.Context, home: Path | None, model: str | None, show
         context.exit(_open_screens(context.obj))
 
 
-for command in (chat, import_texts, history, rebuild, profile, models, doctor, paths):
+for command in (chat, import_texts, history, rebuild, profile, vectors, models, doctor, paths):
     assistant.add_command(command)
 
 

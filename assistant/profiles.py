@@ -185,9 +185,13 @@ class Profiles:
         except OSError as error:
             raise AssistantError(f"{path}: cannot be written ({error.strerror or error})") from error
 
+    def vector(self, profile: Profile) -> bytes | None:
+        """The version's vector as the bytes of a GGUF file; None where nothing helped."""
+        return self._store.profiles.get(profile.version).vector
+
     def vector_path(self, profile: Profile) -> Path | None:
         """The version's vector as a GGUF file for the engine, written out of the database where it is not there."""
-        vector = self._store.profiles.get(profile.version).vector
+        vector = self.vector(profile)
         if vector is None:
             return None
         path = self._paths.profiles / f"version-{profile.version}.gguf"

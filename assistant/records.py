@@ -18,7 +18,7 @@ from steering.profile import (
     StrengthPoint,
 )
 from steering.progress import STAGES
-from storage.records import Conversation, Message, MessageState, Origin, SteeringState, Writing
+from storage.records import Conversation, Message, MessageState, Origin, SteeringState, VectorUse, Writing
 
 __all__ = [
     "MAX_ACCURACY_DROP",
@@ -46,5 +46,6 @@ __all__ = [
     "Span",
     "SteeringState",
     "StrengthPoint",
+    "VectorUse",
     "Writing",
 ]

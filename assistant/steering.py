@@ -1,15 +1,20 @@
-"""Whether and how the next reply is steered: the profile in use, held against the model that is loaded."""
+"""Whether and how the next reply is steered: the profile in use and the imported vectors, held against the model."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assistant.combination import Part
 from assistant.engine.protocol import Steer
 from assistant.errors import RebuildError
 from assistant.profiles import Profile, Profiles
+from assistant.records import VectorUse
+from assistant.vectors import ImportedVector, Vectors
 from steering.prompts import description_system
 
 UNSTEERED = Steer(None, 0.0)
+NO_PROFILE = "no profile yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +22,23 @@ class SteeringStatus:
     """Whether replies are steered now.
 
     Attributes:
-        on: the next reply is steered (by vector, description or both).
-        version: the profile version in use; None where there is none.
-        strength: the strength in force, 1 = calibrated.
-        note: why it is off, or what to know, in a few words ("no profile yet", "made for another model"); else "".
+        on: the next reply is steered (by vector, description, imported vectors or several of these).
+        version: the profile version in use; None where there is none, or where imported vectors alone steer.
+        strength: the strength of the profile, 1 = calibrated.
+        note: why it is off, or what to know, in a few words ("no profile yet", "profile: switched off"); else "".
+        imported: the imported vectors that steer.
     """
 
     on: bool
     version: int | None
     strength: float
     note: str
+    imported: tuple[VectorUse, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What steers: "v3 × 1.0 + formal × 0.5"; empty where nothing does."""
+        return steering_words(self.version, self.strength, self.imported) if self.on else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +50,82 @@ class Plan:
     status: SteeringStatus
 
 
-def plan_steering(profiles: Profiles, model_fingerprint: str, *, strength: float | None = None) -> Plan:
-    """The plan under the stored state; `strength` overrides the stored one (0: unsteered)."""
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    profile: Profile | None
+    imported: tuple[ImportedVector, ...]
+    status: SteeringStatus
+
+
+def steering_words(version: int | None, strength: float | None, imported: Sequence[VectorUse]) -> str:
+    """What steers a reply: "v3 × 1.0 + formal × 0.5"; empty where nothing does."""
+    learned = [] if version is None else [f"v{version} × {_number(strength or 0.0)}"]
+    return " + ".join([*learned, *(f"{use.name} × {_number(use.strength)}" for use in imported)])
+
+
+def steering_status(profiles: Profiles, vectors: Vectors, model_fingerprint: str) -> SteeringStatus:
+    """Whether the next reply is steered under the stored state; writes no file."""
+    return _decide(profiles, vectors, model_fingerprint, None).status
+
+
+def plan_steering(
+    profiles: Profiles, vectors: Vectors, model_fingerprint: str, *, strength: float | None = None
+) -> Plan:
+    """The plan under the stored state; `strength` overrides the profile's (0: unsteered, imported vectors included).
+
+    Raises: AssistantError: the vectors cannot be combined, or their file cannot be written.
+    """
+    decision = _decide(profiles, vectors, model_fingerprint, strength)
+    profile = decision.profile
+    return Plan(
+        steer=_steer(profiles, vectors, decision),
+        description=description_system(profile.description) if profile and profile.describes else "",
+        status=decision.status,
+    )
+
+
+def _steer(profiles: Profiles, vectors: Vectors, decision: _Decision) -> Steer:
+    strength = decision.status.strength
+    learned = profiles.vector(decision.profile) if decision.profile else None
+    if decision.imported:
+        part = Part(learned, strength) if learned is not None else None
+        return Steer(str(vectors.combined(part, decision.imported)), 1.0)
+    path = profiles.vector_path(decision.profile) if decision.profile else None
+    return Steer(str(path), strength) if path else UNSTEERED
+
+
+def _decide(profiles: Profiles, vectors: Vectors, model_fingerprint: str, strength: float | None) -> _Decision:
     state = profiles.state()
+    chosen = state.strength if strength is None else strength
+    version = state.version
     try:
         profile = profiles.current()
+        why_off = _why_off(profile, state.enabled or strength is not None, chosen, model_fingerprint)
     except RebuildError:
-        return Plan(
-            UNSTEERED, "", SteeringStatus(False, state.version, state.strength, "kept by another version; rebuild")
-        )
-    chosen = state.strength if strength is None else strength
-    note = _why_off(profile, state.enabled or strength is not None, chosen, model_fingerprint)
-    if profile is None or note:
-        return Plan(UNSTEERED, "", SteeringStatus(False, profile.version if profile else None, chosen, note))
-    path = profiles.vector_path(profile)
-    return Plan(
-        steer=Steer(str(path), chosen) if path else UNSTEERED,
-        description=description_system(profile.description) if profile.describes else "",
-        status=SteeringStatus(
-            True, profile.version, chosen, "a text it was learned from is gone" if profile.stale else ""
-        ),
+        profile, why_off = None, "kept by another version; rebuild"
+    imported = () if strength == 0 else tuple(one for one in vectors.list() if not one.why_off)
+    steering = None if why_off else profile
+    status = SteeringStatus(
+        on=steering is not None or bool(imported),
+        version=None if imported and steering is None else version,
+        strength=chosen,
+        note=_note(profile, why_off, imported),
+        imported=tuple(VectorUse(one.name, one.strength) for one in imported),
     )
+    return _Decision(steering, imported, status)
+
+
+def _note(profile: Profile | None, why_off: str, imported: Sequence[ImportedVector]) -> str:
+    if not why_off:
+        return "a text it was learned from is gone" if profile and profile.stale else ""
+    if not imported:
+        return why_off
+    return "" if why_off == NO_PROFILE else f"profile: {why_off.removeprefix('the profile is ')}"
 
 
 def _why_off(profile: Profile | None, enabled: bool, strength: float, model_fingerprint: str) -> str:
     if profile is None:
-        return "no profile yet"
+        return NO_PROFILE
     if profile.model_fingerprint != model_fingerprint:
         return "the profile is for another model"
     if not (profile.has_vector or profile.describes):
@@ -71,3 +133,8 @@ def _why_off(profile: Profile | None, enabled: bool, strength: float, model_fing
     if not enabled:
         return "switched off"
     return "strength 0" if strength == 0 else ""
+
+
+def _number(strength: float) -> str:
+    """One digit after the point, more where they matter."""
+    return f"{strength:.1f}" if round(strength, 1) == strength else f"{strength:g}"

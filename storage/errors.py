@@ -31,5 +31,9 @@ class NotFoundError(StorageError):
     """What was asked for is not in the history (any more)."""
 
 
+class NameTakenError(StorageError):
+    """A name that must be one of a kind is in use."""
+
+
 class InvalidImportError(StorageError):
     """A file to import is not what it claims to be; nothing was imported."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from storage.database import Database, Row, Value
 from storage.errors import NotFoundError
 from storage.process_identity import is_running, own_identity
-from storage.records import Message, MessageRole, MessageState, Origin
+from storage.records import Message, MessageRole, MessageState, Origin, VectorUse
 from storage.values import from_timestamp, now, to_timestamp
 
 # Siblings are counted per message on the index messages_by_parent: fast, as few messages have many.
@@ -40,8 +42,8 @@ _NEWEST_DESCENDANT = """
 """
 _INSERT = """
     INSERT INTO messages (conversation_id, parent_id, role, text, state, origin, created_at, edited_from,
-        model, profile_version, strength, writer)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        model, profile_version, strength, vectors, writer)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -67,13 +69,15 @@ class Messages:
         model: str | None = None,
         profile_version: int | None = None,
         strength: float | None = None,
+        vectors: Sequence[VectorUse] = (),
     ) -> Message:
         """Add a message under `parent_id` (None: a first message); it becomes the end of the shown branch.
 
         Raises: NotFoundError: no such conversation, or `parent_id` is not in it.
         """
         moment = to_timestamp(now())
-        told = (edited_from, model, profile_version, strength, _writer(state))
+        imported = json.dumps([asdict(vector) for vector in vectors])
+        told = (edited_from, model, profile_version, strength, imported, _writer(state))
         with self._db.transaction():
             added = self._db.write(
                 _INSERT, (conversation_id, parent_id, role, text, state.value, origin.value, moment, *told)
@@ -182,5 +186,6 @@ def _message(row: Row) -> Message:
     fields["state"] = MessageState(row["state"])
     fields["origin"] = Origin(row["origin"])
     fields["created_at"] = from_timestamp(row["created_at"])
+    fields["vectors"] = tuple(VectorUse(**vector) for vector in json.loads(row["vectors"]))
     fields["stats"] = None if row["stats"] is None else json.loads(row["stats"])
     return Message(**fields)

@@ -105,6 +105,20 @@ INSERT INTO steering VALUES (1, NULL, 0, 1.0);
 CREATE TABLE erasures (pending INTEGER PRIMARY KEY);
 """
 
+_VECTORS = """
+CREATE TABLE vectors (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    model_hint TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    blocks TEXT NOT NULL,
+    strength REAL NOT NULL CHECK (strength BETWEEN -2 AND 2),
+    enabled INTEGER NOT NULL,
+    added_at TEXT NOT NULL,
+    file BLOB NOT NULL
+)
+"""
+
 # The view alone says what is searchable (no reply in mid-stream), so rows leave the index as they went in.
 _SEARCH = """
 CREATE VIEW searchable_messages AS
@@ -162,3 +176,10 @@ def history_of_effects(db: SqliteDatabase) -> None:
     """Which items an effect was computed with; effects of before are by another method and would never be read."""
     db.execute("DELETE FROM effects")
     db.execute("ALTER TABLE effects ADD COLUMN history TEXT NOT NULL DEFAULT '[]'")
+
+
+@MIGRATIONS(name="0003_imported_vectors")
+def imported_vectors(db: SqliteDatabase) -> None:
+    """Control vectors of others, and which of them steered a reply."""
+    db.execute(_VECTORS)
+    db.execute("ALTER TABLE messages ADD COLUMN vectors TEXT NOT NULL DEFAULT '[]'")

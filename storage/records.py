@@ -52,10 +52,19 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorUse:
+    """An imported vector that steers, and how strongly."""
+
+    name: str
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message. `sibling_index` of `sibling_count` (0-based) says which branch of its parent this is.
 
-    `profile_version` and `strength` say what steered a reply (None: nothing); `stats` are the engine's.
+    `profile_version` with its `strength` (None: no profile) and the imported `vectors` say what steered a reply;
+    `stats` are the engine's.
     """
 
     id: int
@@ -71,6 +80,7 @@ class Message:
     model: str | None = None
     profile_version: int | None = None
     strength: float | None = None
+    vectors: tuple[VectorUse, ...] = ()
     stats: dict[str, Any] | None = None
     sibling_index: int = 0
     sibling_count: int = 1
@@ -145,6 +155,26 @@ class SteeringState:
     version: int | None
     enabled: bool
     strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRecord:
+    """An imported control vector.
+
+    Attributes:
+        model_hint: the architecture it was made for, as its file says; may be empty.
+        width: length of its directions.
+        blocks: the blocks it steers, 0-based, ascending.
+        strength: what it is multiplied with, -2 to 2; below 0 it works in reverse.
+    """
+
+    name: str
+    model_hint: str
+    width: int
+    blocks: tuple[int, ...]
+    strength: float
+    enabled: bool
+    added_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from storage.feedback import Feedback
 from storage.messages import Messages
 from storage.profiles import Profiles
 from storage.search import Search
+from storage.vectors import Vectors
 from storage.writing import Writings
 
 
@@ -34,6 +35,7 @@ class Store:
         self.writing = Writings(self._db)
         self.effects = Effects(self._db)
         self.profiles = Profiles(self._db)
+        self.vectors = Vectors(self._db)
         self.search = Search(self._db)
 
     def close(self) -> None:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("prompt", required=False)
-@click.option("--no-steer", is_flag=True, help="Reply without the profile, as the model is.")
-@click.option("--strength", type=click.FloatRange(0, 2), help="Steering strength; 1 is calibrated, 0 is --no-steer.")
+@click.option("--no-steer", is_flag=True, help="Reply as the model is, without profile and vectors.")
+@click.option(
+    "--strength", type=click.FloatRange(0, 2), help="Strength of the profile; 1 = calibrated, 0 = --no-steer."
+)
 @click.option("--system", help="System prompt in place of the one in the settings.")
 @click.option("--model", help="GGUF file, or the name of one in the models folder.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Longest reply in tokens.")

@@ -29,6 +29,7 @@ def profile() -> None:
 def show(chosen: Globals, as_json: bool) -> None:
     """Show the version in use: description, phrases, gain, harm."""
     from assistant.commands.rebuild import summary
+    from assistant.steering import steering_words
 
     async def work() -> None:
         async with opened(chosen) as assistant:
@@ -38,7 +39,10 @@ def show(chosen: Globals, as_json: bool) -> None:
                 return
             click.echo(summary(shown))
             status = assistant.chat.steering()
-            click.echo(f"  steering       {'on' if status.on else f'off ({status.note})'}, strength {state.strength:g}")
+            on = "on" if status.on and status.version is not None else f"off ({status.note})"
+            click.echo(f"  steering       {on}, strength {state.strength:g}")
+            if status.imported:
+                click.echo(f"  imported       {steering_words(None, None, status.imported)}")
 
     run(work())
 
@@ -79,12 +83,13 @@ def use(chosen: Globals, version: int) -> None:
 @profile.command()
 @pass_globals
 def off(chosen: Globals) -> None:
-    """Switch steering off; version and strength are kept (`assistant profile use` switches it on again)."""
+    """Switch the profile off; version and strength are kept (`assistant profile use` switches it on again)."""
 
     async def work() -> None:
         async with opened(chosen) as assistant:
             assistant.profiles.set_enabled(False)
-            click.echo("Steering is off.")
+            still = assistant.chat.steering().words
+            click.echo(f"The profile is off; imported vectors still steer: {still}." if still else "Steering is off.")
 
     run(work())
 

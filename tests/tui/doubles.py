@@ -26,11 +26,13 @@ from assistant.records import (
     Prefill,
     Source,
     SteeringState,
+    VectorUse,
     Writing,
 )
 from assistant.reply import ReplyFinished
 from assistant.settings import Settings
 from assistant.steering import SteeringStatus
+from assistant.vectors import ImportedVector
 
 START = datetime(2026, 3, 14, 9, 26)
 
@@ -38,8 +40,9 @@ START = datetime(2026, 3, 14, 9, 26)
 class ScriptedChat:
     """Replies come from `script`; a reply stops before piece `hold_at` until `go` is set."""
 
-    def __init__(self, profiles: ScriptedProfiles) -> None:
+    def __init__(self, profiles: ScriptedProfiles, vectors: ScriptedVectors) -> None:
         self.profiles = profiles
+        self.vectors = vectors
         self.script = ["The ", "**answer** ", "is `42`."]
         self.hold_at: int | None = None
         self.fail_at: int | None = None
@@ -149,9 +152,11 @@ class ScriptedChat:
 
     def steering(self) -> SteeringStatus:
         state, current = self.profiles.state(), self.profiles.current()
+        imported = tuple(VectorUse(one.name, one.strength) for one in self.vectors.list() if not one.why_off)
         if current is None:
-            return SteeringStatus(False, None, state.strength, "no profile yet")
-        return SteeringStatus(state.enabled, current.version, state.strength, "" if state.enabled else "switched off")
+            return SteeringStatus(bool(imported), None, state.strength, "" if imported else "no profile yet", imported)
+        note = "" if state.enabled else "switched off"
+        return SteeringStatus(state.enabled, current.version, state.strength, note, imported)
 
     async def close(self) -> None:
         self.closed = True
@@ -167,6 +172,7 @@ class ScriptedChat:
             origin=Origin.GENERATED,
             profile_version=status.version if status.on else None,
             strength=status.strength if status.on else None,
+            vectors=status.imported,
         )
         async for event in self._stream(reply):
             yield event
@@ -294,6 +300,35 @@ class ScriptedPreferences:
         return Writing(number, prompt, text, "typed", START)
 
 
+class ScriptedVectors:
+    """Imported vectors that a test puts in; a path that holds "broken" cannot be imported."""
+
+    def __init__(self) -> None:
+        self.imported: list[ImportedVector] = []
+
+    def list(self) -> list[ImportedVector]:
+        return [*self.imported]
+
+    def add(self, path: Path) -> ImportedVector:
+        if "broken" in path.name:
+            raise AssistantError(f"{path}: a llama file, not a control vector; choose a control vector in GGUF format")
+        blocks = tuple(range(1, 30))
+        self.imported.append(ImportedVector(path.stem, "llama", 576, blocks, 1.0, True, START, ""))
+        return self.imported[-1]
+
+    def set_strength(self, name: str, strength: float) -> None:
+        self._change(name, strength=strength)
+
+    def set_enabled(self, name: str, enabled: bool) -> None:
+        self._change(name, enabled=enabled)
+
+    def remove(self, name: str) -> None:
+        self.imported = [one for one in self.imported if one.name != name]
+
+    def _change(self, name: str, **fields: object) -> None:
+        self.imported = [replace(one, **fields) if one.name == name else one for one in self.imported]  # type: ignore[arg-type]
+
+
 class ScriptedRebuild:
     """Reports `script`, waits for `go`, then ends with `result` or `error`."""
 
@@ -334,7 +369,8 @@ class ScriptedAssistant:
         self.paths = Paths(config=home, data=home, cache=home)
         self.settings = Settings()
         self.profiles = ScriptedProfiles()
-        self.chat = ScriptedChat(self.profiles)
+        self.vectors = ScriptedVectors()
+        self.chat = ScriptedChat(self.profiles, self.vectors)
         self.preferences = ScriptedPreferences()
         self.rebuild = ScriptedRebuild()
         self.closed = False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import cast
 
 from assistant.app import Assistant
@@ -86,6 +88,18 @@ def with_profile(recommended: bool = True) -> ScriptedAssistant:
     assistant.profiles.put(profile(3, gain=0.115 if recommended else -0.004, recommended=recommended))
     effects = (2.6, 0.4, -0.1, 0.5, 1.3, 0.1, 0.0, 0.2, 0.1, 1.2, 2.2, 0.4, 0.9, 0.1, 3.1)
     assistant.profiles.explanations["i0"] = Explanation("i0", CONTEXT, TEXT, _spans(TEXT, effects), (), ("i1",), 0, "")
+    return assistant
+
+
+def with_vectors() -> ScriptedAssistant:
+    """A profile and three imported vectors: one steers, one is off, one is for another model."""
+    assistant = with_profile()
+    for name in ("formal", "pirate", "haiku"):
+        assistant.vectors.add(Path(f"{name}.gguf"))
+    assistant.vectors.set_strength("formal", 0.5)
+    assistant.vectors.set_enabled("pirate", False)
+    steered = assistant.vectors.imported
+    steered[2] = replace(steered[2], architecture="qwen2", problem="made for qwen2 models, not llama")
     return assistant
 
 

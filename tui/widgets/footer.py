@@ -5,6 +5,8 @@ from __future__ import annotations
 from textual.content import Content
 
 from assistant.records import Message, MessageState, Origin
+from assistant.steering import steering_words
+from assistant.visible import sanitise
 
 RATINGS = {1: ("▲ liked", "$text-success"), -1: ("▼ disliked", "$text-error")}
 STATES = {
@@ -32,9 +34,8 @@ def message_footer(message: Message) -> Content:
 
 
 def _steering(message: Message) -> str:
-    if message.profile_version is None:
-        return "not steered"
-    return f"◆ steered v{message.profile_version} × {message.strength or 0:.1f}"
+    words = steering_words(message.profile_version, message.strength, message.vectors)
+    return f"◆ steered {sanitise(words)}" if words else "not steered"
 
 
 def _speed(message: Message) -> list[str]:

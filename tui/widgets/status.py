@@ -68,10 +68,8 @@ class StatusLine(Static):
         """Whether the next reply is steered, and if not, why."""
         if steering.on:
             note = f" · {sanitise(steering.note)}" if steering.note else ""
-            self._steering = (
-                f"◆ steered · v{steering.version} · strength {steering.strength:.1f}{note}",
-                "$text-accent",
-            )
+            words = sanitise(steering.words) if steering.imported else _profile_words(steering)
+            self._steering = (f"◆ steered · {words}{note}", "$text-accent")
         else:
             note = f": {sanitise(steering.note)}" if steering.note else ""
             self._steering = (f"◇ not steered{note}", "dim")
@@ -89,3 +87,7 @@ class StatusLine(Static):
             if part[0]:
                 parts += [part] if not parts else [SEPARATOR, part]
         self.update(Content.assemble(*parts))
+
+
+def _profile_words(steering: SteeringStatus) -> str:
+    return f"v{steering.version} · strength {steering.strength:.1f}"

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Static, Switch, TextArea
 
@@ -18,6 +18,7 @@ from tui.telling import telling
 from tui.text import literal
 from tui.widgets.preferences.gain import gain_text, harm_text
 from tui.widgets.preferences.phrases import PhraseTable
+from tui.widgets.preferences.vectors import VectorsSection
 from tui.widgets.slider import StrengthSlider
 
 
@@ -36,7 +37,7 @@ class OutcomePanel(VerticalScroll, can_focus=False):
 
     def compose(self) -> ComposeResult:
         yield Static(id="outcome-none")
-        with VerticalScroll(id="outcome-body", can_focus=False):
+        with Vertical(id="outcome-body"):
             yield Static(id="outcome-head", classes="hint")
             with Horizontal(id="steering"):
                 yield Switch(id="steering-on", animate=False)
@@ -52,6 +53,7 @@ class OutcomePanel(VerticalScroll, can_focus=False):
             yield PhraseTable(self._assistant.preferences)
             yield Static("Side effects on other texts, each against its limit", classes="title")
             yield Static(id="harm", classes="section")
+        yield VectorsSection(self._assistant.vectors)
 
     def on_mount(self) -> None:
         self.show_profile()
