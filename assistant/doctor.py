@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -10,8 +12,13 @@ from pathlib import Path
 from assistant.app import Assistant
 from assistant.errors import AssistantError
 from assistant.models.header import read_header
+from assistant.rebuild.check import check_parity
 
 REBUILD_NEEDS = ("torch", "transformers", "safetensors", "gguf")
+TICK_SECONDS = 1.0
+
+OnWait = Callable[[float], None]
+"""Told every second for how many seconds the slow check has been running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +30,27 @@ class Check:
     detail: str
 
 
-async def examine(home: Path | None, model: str | None) -> list[Check]:
+async def examine(home: Path | None, model: str | None, on_wait: OnWait) -> list[Check]:
     """All checks in order; one that fails does not stop the others that can still be made."""
     try:
         assistant = Assistant.open(home, model)
     except AssistantError as error:
         return [Check("home", False, str(error))]
     try:
-        return [
+        engine = await _engine(assistant)
+        rebuild = _check("rebuild", _rebuild_needs)
+        checks = [
             Check("home", True, str(assistant.paths.data)),
             _check("history", lambda: f"{len(assistant.chat.conversations())} conversations"),
             _check("items", lambda: _items(assistant)),
             _check("model", lambda: _model(assistant)),
-            *await _engine(assistant),
-            _check("profile", lambda: _profile(assistant)),
-            _check("rebuild", _rebuild_needs),
+            *engine,
+            _check("profile", lambda: _steering(assistant)),
+            _check("vectors", lambda: _vectors(assistant)),
+            rebuild,
         ]
+        # Without an engine that takes the model, or without torch, there is nothing to compare.
+        return [*checks, await _parity(assistant, on_wait)] if engine[0].ok and rebuild.ok else checks
     finally:
         await assistant.close()
 
@@ -77,11 +89,33 @@ def _model(assistant: Assistant) -> str:
     return f"{path.name}: {header.architecture}, {header.quantization}, fingerprint {assistant.model.fingerprint()}"
 
 
-def _profile(assistant: Assistant) -> str:
+def _steering(assistant: Assistant) -> str:
     status = assistant.chat.steering()
-    if status.on:
-        return f"version {status.version} steers at strength {status.strength:g}"
-    return f"replies are not steered: {status.note}"
+    if not status.on:
+        return f"replies are not steered: {status.note}"
+    return f"steered {status.words}" + (f" ({status.note})" if status.note else "")
+
+
+def _vectors(assistant: Assistant) -> str:
+    states = [f"{one.name} {f'is off: {one.why_off}' if one.why_off else 'steers'}" for one in assistant.vectors.list()]
+    return "; ".join(states) or "none imported"
+
+
+async def _parity(assistant: Assistant, on_wait: OnWait) -> Check:
+    threads = assistant.settings.model.threads or None
+    comparing = asyncio.create_task(check_parity(assistant.model, assistant.paths, threads))
+    started = time.monotonic()
+    try:
+        while not (await asyncio.wait([comparing], timeout=TICK_SECONDS))[0]:
+            on_wait(time.monotonic() - started)
+        found = comparing.result()
+    except AssistantError as error:
+        return Check("parity", False, str(error))
+    finally:
+        comparing.cancel()
+        await asyncio.wait([comparing])
+    same = f"{found.same_tokens:.0%} of the tokens cut alike"
+    return Check("parity", True, f"what learns is what chats: KL {found.kl:.4f} nats on plain text, {same}")
 
 
 def _rebuild_needs() -> str:

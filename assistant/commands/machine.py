@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -40,11 +41,16 @@ def list_models(chosen: Globals, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_globals
 def doctor(chosen: Globals, as_json: bool) -> None:
-    """Check home, history, model, engine, steering and what a rebuild needs; exit code 1 if anything fails."""
+    """Check home, history, model, engine, steering and what a rebuild needs; exit code 1 if anything fails.
+
+    The model that a rebuild learns with is compared with the one that chats; the first time it is converted for that.
+    """
     from assistant.doctor import examine
     from assistant.errors import AssistantError
 
-    checks = run(examine(chosen.home, chosen.model))
+    waiting = _Waiting()
+    checks = run(examine(chosen.home, chosen.model, waiting.show))
+    waiting.clear()
     if as_json:
         print_json(checks)
     else:
@@ -74,6 +80,25 @@ def paths(chosen: Globals, as_json: bool) -> None:
         return
     for name, path in named.items():
         click.echo(f"{name:<9} {path}")
+
+
+class _Waiting:
+    """One line on stderr for a check that takes its time: kept up to date on a terminal, else written once."""
+
+    def __init__(self) -> None:
+        self._terminal, self._shown = sys.stderr.isatty(), False
+
+    def show(self, seconds: float) -> None:
+        line = "comparing what learns with what chats (the first time the model is converted)"
+        if self._terminal:
+            click.echo(f"\r\x1b[K{line}: {seconds:.0f} s", nl=False, err=True)
+        elif not self._shown:
+            click.echo(f"{line} …", err=True)
+        self._shown = True
+
+    def clear(self) -> None:
+        if self._terminal and self._shown:
+            click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def _model_line(model: ModelInfo) -> str:

@@ -51,14 +51,17 @@ def summary(profile: Profile, unchanged: bool = False) -> str:
         f"  left out       {left_out_in_words(o)}",
         f"  description    {profile.description or '(none)'}",
         f"  phrases        {', '.join(phrase.text for phrase in o.phrases[:10]) or '(none)'}",
-        f"  form           {o.form}: {o.method}, block {', '.join(map(str, o.layers))}, dose {o.dose:.3f}",
+        f"  form           {o.form}: {o.method}, blocks {', '.join(map(str, o.layers))}, dose {o.dose:.3f}",
         f"  gain           {o.gain_nats_per_token:+.3f} nats/token on {o.held_back} texts held back "
-        f"(95 % interval {low:+.3f} to {high:+.3f}; random vector {o.gain_random:+.3f})",
+        f"(95 % interval {low:+.3f} to {high:+.3f}; random vector {o.gain_random:+.3f}, "
+        f"another author's {o.gain_other:+.3f})",
         f"  harm           KL {o.harm.kl:.3f} nats, neutral NLL {o.harm.nll_rise:+.3f}, "
         f"accuracy {-o.harm.accuracy_drop:+.1f} points, repetition {o.harm.repetition_rise:+.0%}, "
         f"length {o.harm.length_change:+.0%}",
         f"  took           {sum(o.seconds.values()):.0f} s",
     ]
+    if o.limitation:
+        lines.append(f"  note           {o.limitation}")
     lines.append(
         "  Replies are steered from the next message on." if o.recommended else f"  Not switched on: {o.reason}."
     )

@@ -45,6 +45,16 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckParity:
+    """Compare the estimator with the chat model; nothing is learned."""
+
+    model_path: str
+    fingerprint: str
+    estimator_cache: str
+    threads: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class StageProgress:
     """A stage has done `done` of `total` units."""
 
@@ -76,4 +86,19 @@ class RebuildFailed:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class ParityFound:
+    """Estimator and chat model are the same network.
+
+    Attributes:
+        kl: mean KL in nats between their predictions on plain text.
+        same_tokens: share of the tokens of plain text that both cut alike.
+    """
+
+    kl: float
+    same_tokens: float
+
+
+RebuildRequest = Start | CheckParity
 RebuildMessage = StageProgress | Scored | Built | RebuildFailed
+ParityMessage = ParityFound | RebuildFailed

@@ -20,8 +20,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.channel import Decoder, encode
+from assistant.engine.protocol import Sampling
 from assistant.errors import AssistantError, RebuildError
-from assistant.rebuild.protocol import Built, Effect, RebuildFailed, RebuildMessage, Scored, StageProgress, Start
+from assistant.rebuild.protocol import (
+    Built,
+    CheckParity,
+    Effect,
+    ParityFound,
+    ParityMessage,
+    RebuildFailed,
+    RebuildMessage,
+    RebuildRequest,
+    Scored,
+    StageProgress,
+    Start,
+)
 
 if TYPE_CHECKING:
     from steering.control_vector import ControlVector
@@ -29,7 +42,7 @@ if TYPE_CHECKING:
     from steering.estimator import Estimator
     from steering.history import EffectKey
 
-Emit = Callable[[RebuildMessage], None]
+Emit = Callable[[RebuildMessage | ParityMessage], None]
 
 
 def main() -> None:
@@ -42,17 +55,17 @@ def main() -> None:
     os.dup2(2, 1)  # what native code prints on "stdout" must not land between events
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
 
-    def emit(message: RebuildMessage) -> None:
+    def emit(message: RebuildMessage | ParityMessage) -> None:
         events.write(encode(message))
         events.flush()
 
-    request = Decoder[Start]((Start,)).decode(sys.stdin.buffer.readline())
+    request = Decoder[RebuildRequest]((Start, CheckParity)).decode(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_app, daemon=True).start()
     # Imported late: the line above must already be read when torch takes its seconds.
     from steering.errors import SteeringError
 
     try:
-        emit(_rebuild(request, emit))
+        emit(_rebuild(request, emit) if isinstance(request, Start) else _parity(request))
     except (AssistantError, SteeringError) as error:
         emit(RebuildFailed(str(error)))
     except MemoryError:
@@ -60,14 +73,18 @@ def main() -> None:
 
 
 def _end_with_the_app() -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin, whose lock would abort a process that ends with a traceback.
+    while os.read(0, 4096):
+        pass
     os._exit(0)  # the main thread may be deep in native code
 
 
 def _rebuild(request: Start, emit: Emit) -> Built:
+    import psutil
+
     from assistant.rebuild.llama_chat import LlamaChat
     from steering.effects import TokenEffects
-    from steering.estimator import load_estimator
+    from steering.estimator import fitting_estimator
     from steering.history import EffectKey
     from steering.pipeline import Request, build_profile
 
@@ -77,7 +94,8 @@ def _rebuild(request: Start, emit: Emit) -> Built:
         raise RebuildError(f"{chat.architecture} models ignore control vectors; choose a model of another architecture")
 
     def load() -> Estimator:
-        loaded = load_estimator(Path(request.model_path), Path(request.estimator_cache), request.fingerprint)
+        source, cache = Path(request.model_path), Path(request.estimator_cache)
+        loaded = fitting_estimator(source, cache, request.fingerprint, chat, psutil.virtual_memory().available)
         gc.enable()
         return loaded
 
@@ -109,6 +127,17 @@ def _rebuild(request: Start, emit: Emit) -> Built:
         stamped = built.vector.with_metadata(**notes, model_fingerprint=request.fingerprint, created=created)
         vector = _gguf_bytes(stamped)
     return Built(built.outcome, base64.b64encode(vector).decode(), built.neutral_replies)
+
+
+def _parity(request: CheckParity) -> ParityFound:
+    from assistant.rebuild.llama_chat import LlamaChat
+    from steering.estimator import load_estimator
+    from steering.parity import check_parity
+
+    chat = LlamaChat(Path(request.model_path), Sampling(), request.threads)
+    estimator = load_estimator(Path(request.model_path), Path(request.estimator_cache), request.fingerprint)
+    found = check_parity(estimator, chat)
+    return ParityFound(found.kl, found.same_tokens)
 
 
 def _gguf_bytes(vector: ControlVector) -> bytes:

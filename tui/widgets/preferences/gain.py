@@ -12,11 +12,16 @@ NAME_WIDTH, VALUE_WIDTH = 34, 16
 
 
 def gain_text(outcome: Outcome) -> Content:
-    """How much likelier the person's own words became, and what a random vector gives."""
-    if outcome.recommended:
-        return _measured(outcome)
-    reason = Content.assemble(("◇ Nothing is switched on by itself: ", "bold $text-warning"), sanitise(outcome.reason))
-    return reason if outcome.form == "none" else Content("\n").join([reason, _measured(outcome)])
+    """How much likelier the person's own words became, what other vectors give, and what stood in the way."""
+    parts = []
+    if not outcome.recommended:
+        said = sanitise(outcome.reason)
+        parts.append(Content.assemble(("◇ Nothing is switched on by itself: ", "bold $text-warning"), said))
+    if outcome.recommended or outcome.form != "none":
+        parts.append(_measured(outcome))
+    if outcome.limitation:
+        parts.append(Content.assemble(("△ ", "$text-warning"), f"It was {sanitise(outcome.limitation)}."))
+    return Content("\n").join(parts)
 
 
 def _measured(outcome: Outcome) -> Content:
@@ -28,7 +33,7 @@ def _measured(outcome: Outcome) -> Content:
         (f"{abs(likelier(gain)):.1f} % {'likelier' if gain > 0 else 'less likely'}", "bold"),
         f".{sure}\n",
         (f"  {gain:+.3f} nats/token (95 %: {low:+.3f} to {high:+.3f})", "dim"),
-        (f" · random vector {outcome.gain_random:+.3f}", "dim"),
+        (f"\n  random vector {outcome.gain_random:+.3f} · another author's {outcome.gain_other:+.3f}", "dim"),
     )
 
 
