@@ -24,7 +24,7 @@ from storage.errors import (
     NotFoundError,
     StorageError,
 )
-from storage.migrations import MIGRATIONS, history, history_of_effects
+from storage.migrations import MIGRATIONS, history, history_of_effects, imported_vectors
 from storage.store import Store
 from storage.upgrade import backups
 from tests.storage.conftest import RawQuery
@@ -166,6 +166,7 @@ def with_next(body: str) -> Migrations:
     migrations = Migrations(MIGRATIONS.name)
     migrations(name="0001_history")(history)
     migrations(name="0002_history_of_effects")(history_of_effects)
+    migrations(name="0003_imported_vectors")(imported_vectors)
 
     @migrations(name="9000_notes")
     def notes(db: SqliteDatabase) -> None:
@@ -182,7 +183,7 @@ def test_a_migration_backs_the_file_up_first(path: Path, raw: RawQuery):
         Database(path, with_next("INSERT INTO notes VALUES ('new')")).close()
     assert raw("SELECT note FROM notes") == [("new",)]
     applied = [name for (name,) in raw("SELECT name FROM _sqlite_migrations ORDER BY id")]
-    assert applied == ["0001_history", "0002_history_of_effects", "9000_notes"]
+    assert applied == ["0001_history", "0002_history_of_effects", "0003_imported_vectors", "9000_notes"]
     (copy,) = backups(path)
     assert copy.name == "history.db.before-9000_notes"
     assert mode(copy) == 0o600
@@ -204,6 +205,31 @@ def test_a_history_of_the_first_version_is_kept_and_scored_anew(path: Path, raw:
         assert [talk.title for talk in store.conversations.list()] == ["kept"]
         assert store.effects.latest_for_item("message:1") is None
     assert [copy.name for copy in backups(path)] == ["history.db.before-0002_history_of_effects"]
+
+
+def test_a_history_of_the_second_version_keeps_its_messages(path: Path, raw: RawQuery):
+    second = Migrations(MIGRATIONS.name)
+    second(name="0001_history")(history)
+    second(name="0002_history_of_effects")(history_of_effects)
+    when = "2026-01-01T00:00:00Z"
+    with closing(Database(path, second)) as db:
+        db.write("INSERT INTO conversations (title, created_at, updated_at) VALUES ('kept', ?, ?)", (when, when))
+        for parent, role, text, version in ((None, "user", "a question", None), (1, "assistant", "a reply", 7)):
+            db.write(
+                "INSERT INTO messages (conversation_id, parent_id, role, text, state, origin, created_at, "
+                "profile_version, strength) VALUES (1, ?, ?, ?, 'complete', 'typed', ?, ?, 0.5)",
+                (parent, role, text, when, version),
+            )
+    with Store(path) as store:
+        question, reply = store.messages.branch(2)
+        assert [(said.text, said.profile_version, said.vectors) for said in (question, reply)] == [
+            ("a question", None, ()),
+            ("a reply", 7, ()),
+        ]
+        assert [hit.message_id for hit in store.search.search("question")] == [1]
+        assert store.vectors.list() == []
+    assert raw("SELECT text, strength, vectors FROM messages") == [("a question", 0.5, "[]"), ("a reply", 0.5, "[]")]
+    assert [copy.name for copy in backups(path)] == ["history.db.before-0003_imported_vectors"]
 
 
 def test_a_failing_migration_leaves_no_trace(path: Path, raw: RawQuery):
@@ -231,7 +257,7 @@ def test_processes_that_open_a_new_file_at_once(path: Path, raw: RawQuery):
     for opener in openers:
         opener.stdin.close()
     assert raw("SELECT count(*) FROM conversations") == [(4,)]
-    assert raw("SELECT count(*) FROM _sqlite_migrations") == [(2,)]
+    assert raw("SELECT count(*) FROM _sqlite_migrations") == [(3,)]
 
 
 def test_storage_knows_nothing_of_models_or_screens():
