@@ -91,6 +91,28 @@ def test_no_gain(snap_compare, size) -> None:
 
 
 @sizes
+def test_imported_vectors(snap_compare, size) -> None:
+    async def section(pilot) -> None:
+        await pilot.press("f2", "3")
+        await quiet(pilot)
+        pilot.app.screen.query_one("#vectors").focus()
+        await quiet(pilot)
+
+    assert snap_compare(samples.app_of(samples.with_vectors()), terminal_size=size, run_before=section)
+
+
+@sizes
+def test_limited_outcome(snap_compare, size) -> None:
+    """Another author's gain, and why the best method was not used."""
+
+    async def page(pilot) -> None:
+        await pilot.press("f2", "3")
+        await quiet(pilot)
+
+    assert snap_compare(samples.app_of(samples.with_limitation()), terminal_size=size, run_before=page)
+
+
+@sizes
 def test_learned_from(snap_compare, size) -> None:
     async def page(pilot) -> None:
         await pilot.press("f2", "1")

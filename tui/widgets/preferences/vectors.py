@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,10 +17,11 @@ from assistant.vectors import MAX_STRENGTH, MIN_STRENGTH, ImportedVector, Vector
 from assistant.visible import one_line
 from tui.figures import count
 from tui.telling import telling
-from tui.text import literal
 from tui.widgets.confirm import ConfirmModal
 
-COLUMNS = (("Name", 18), ("", 5), ("Strength", 8), ("", 39))
+NAME_WIDTH, NOTE_WIDTH = 16, 60
+COLUMNS = (("Name", NAME_WIDTH), ("", 5), ("Strength", 7), ("", NOTE_WIDTH))
+TITLE, KEYS = "Imported vectors", " · space: on or off · + -: strength · d: remove"
 STEPS_OF_ONE = 10
 
 
@@ -27,10 +29,11 @@ class VectorsSection(Vertical):
     """Control vectors made elsewhere, added to what was learned."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "toggle_vector", "On or off", id="vectors.toggle"),
-        Binding("minus", "weigh(-1)", "Weaker", id="vectors.down"),
-        Binding("plus", "weigh(1)", "Stronger", id="vectors.up"),
-        Binding("d,delete", "remove_vector", "Remove", id="vectors.remove"),
+        Binding("space", "toggle_vector", "Vector on/off", id="vectors.toggle"),
+        # The title names them; shown below too, they would push "Back" out of a line of 80 characters.
+        Binding("minus", "weigh(-1)", "Weaker", show=False, id="vectors.down"),
+        Binding("plus", "weigh(1)", "Stronger", show=False, id="vectors.up"),
+        Binding("d,delete", "remove_vector", "Remove", show=False, id="vectors.remove"),
     ]
 
     def __init__(self, vectors: Vectors) -> None:
@@ -39,7 +42,7 @@ class VectorsSection(Vertical):
         self._shown: list[ImportedVector] = []
 
     def compose(self) -> ComposeResult:
-        yield Static("Imported vectors · space: on or off · + -: strength · d: remove", classes="title")
+        yield Static(classes="title", id="vectors-title")
         yield DataTable[Content](cursor_type="row", show_header=False, id="vectors")
         yield Input(placeholder="path of a control vector (.gguf), enter adds it", compact=True, id="vector-path")
 
@@ -59,6 +62,7 @@ class VectorsSection(Vertical):
             table.add_row(*_cells(vector))
         table.move_cursor(row=row)
         table.display = bool(self._shown)
+        self.query_one("#vectors-title", Static).update(Content(TITLE + KEYS if self._shown else TITLE))
 
     def _current(self) -> ImportedVector | None:
         table = self.query_one(DataTable)
@@ -69,7 +73,7 @@ class VectorsSection(Vertical):
         if not event.value.strip():
             return
         with telling(self):
-            self._vectors.add(Path(event.value.strip()))
+            self._vectors.add(Path(os.path.expanduser(event.value.strip())))  # noqa: PTH111  # raises for no user
             event.input.clear()
         self.show_vectors()
 
@@ -108,5 +112,6 @@ class VectorsSection(Vertical):
 def _cells(vector: ImportedVector) -> tuple[Content, ...]:
     state = Content.styled("● on", "$text-success") if not vector.why_off else Content.styled("○ off", "dim")
     made = ", ".join(part for part in (one_line(vector.architecture, 18), count(len(vector.blocks), "block")) if part)
-    note = literal(vector.problem, "$text-warning") if vector.problem else Content.styled(made, "dim")
-    return (Content(one_line(vector.name, 18)), state, Content(f"× {vector.strength:g}"), note)
+    problem = one_line(vector.problem, NOTE_WIDTH)
+    note = Content.styled(problem, "$text-warning") if problem else Content.styled(made, "dim")
+    return (Content(one_line(vector.name, NAME_WIDTH)), state, Content(f"× {vector.strength:g}"), note)
