@@ -14,12 +14,22 @@ from assistant.models.active import ActiveModel
 from assistant.models.header import ModelHeader
 from assistant.paths import Paths
 from assistant.reporting import reports_storage_errors
+from assistant.visible import one_line
 from storage.records import VectorRecord
 from storage.store import Store
 
 MIN_STRENGTH, MAX_STRENGTH = -2.0, 2.0
 LONGEST_NAME = 40
-_GGUF_NAMES = {"mistral": "llama", "mixtral": "llama", "cohere": "commandr", "phi": "phi2", "gptbigcode": "starcoder"}
+LONGEST_REASON = 400
+_GGUF_NAMES = {
+    "mistral": "llama",
+    "mixtral": "llama",
+    "cohere": "commandr",
+    "deepseekv2": "deepseek2",
+    "deepseekv3": "deepseek2",
+    "phi": "phi2",
+    "gptbigcode": "starcoder",
+}
 """Where transformers, after which other tools name a model, and llama.cpp have different names for one architecture."""
 
 
@@ -70,13 +80,15 @@ class Vectors:
         from steering.control_vector import ControlVector, ControlVectorError
 
         _check_strength(strength)
-        chosen = _checked_name(name or path.stem)
         if not path.is_file():
             raise AssistantError(f"{path}: no such file; name a control vector in GGUF format")
+        chosen = _checked_name(name or path.stem)
         try:
             vector, file = ControlVector.read_gguf(path), path.read_bytes()
         except ControlVectorError as error:
-            raise AssistantError(f"{error}; choose a control vector in GGUF format") from error
+            # What the file says of itself may be in it.
+            said = one_line(str(error), LONGEST_REASON)
+            raise AssistantError(f"{said}; choose a control vector in GGUF format") from error
         except OSError as error:
             raise AssistantError(f"{path}: cannot be read ({error.strerror or error})") from error
         record = self._store.vectors.add(
@@ -167,5 +179,8 @@ def _check_strength(strength: float) -> None:
 def _checked_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise AssistantError(f"choose a name of 1 to {LONGEST_NAME} printable characters with --name")
+        raise AssistantError(
+            f"{one_line(name, LONGEST_NAME)}: cannot be the name of a vector; choose one of 1 to {LONGEST_NAME} "
+            "printable characters with --name, or rename the file"
+        )
     return name

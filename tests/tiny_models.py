@@ -109,10 +109,10 @@ def _write_tensors(writer: GGUFWriter, blocks: int, width: int, random: np.rando
         writer.add_tensor(f"{name}.ffn_down.weight", matrix(width, 2 * width))
 
 
-def write_vector(path: Path, directions: dict[int, np.ndarray]) -> Path:
-    """Write a control vector as llama.cpp's own tools do."""
+def write_vector(path: Path, directions: dict[int, np.ndarray], hint: str = "llama") -> Path:
+    """Write a control vector as llama.cpp's own tools and repeng do."""
     writer = GGUFWriter(path, "controlvector")
-    writer.add_string("controlvector.model_hint", "llama")
+    writer.add_string("controlvector.model_hint", hint)
     writer.add_uint32("controlvector.layer_count", max(directions) + 1)
     for block, direction in directions.items():
         writer.add_tensor(f"direction.{block}", direction.astype(np.float32))

@@ -16,7 +16,7 @@ from tests.assistant.test_chat import GREEDY, collect, say
 
 
 def plan(assistant, strength=None):
-    return plan_steering(assistant.profiles, assistant.model.fingerprint(), strength=strength)
+    return plan_steering(assistant.profiles, assistant.vectors, assistant.model.fingerprint(), strength=strength)
 
 
 async def reply_to(assistant, strength=None) -> str:
