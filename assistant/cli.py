@@ -19,6 +19,7 @@ from assistant.commands.profile import profile
 from assistant.commands.rebuild import rebuild
 from assistant.commands.vectors import vectors
 from assistant.errors import AssistantError
+from assistant.visible import sanitise
 
 FAILED, INTERRUPTED = 1, 130
 DISTRIBUTION = "private-assistant"
@@ -68,7 +69,7 @@ def _exit_code() -> int:
         error.show()
         return error.exit_code
     except AssistantError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {sanitise(str(error))}", err=True)
         return FAILED
     except BrokenPipeError:
         # Whoever read our output has enough; Python must not complain when it flushes the rest.

@@ -13,6 +13,8 @@ from assistant.app import Assistant
 from assistant.errors import AssistantError
 from assistant.models.header import read_header
 from assistant.rebuild.check import check_parity
+from assistant.vectors import ImportedVector
+from assistant.visible import one_line
 
 REBUILD_NEEDS = ("torch", "transformers", "safetensors", "gguf")
 TICK_SECONDS = 1.0
@@ -97,8 +99,12 @@ def _steering(assistant: Assistant) -> str:
 
 
 def _vectors(assistant: Assistant) -> str:
-    states = [f"{one.name} {f'is off: {one.why_off}' if one.why_off else 'steers'}" for one in assistant.vectors.list()]
-    return "; ".join(states) or "none imported"
+    return "; ".join(map(_vector, assistant.vectors.list())) or "none imported"
+
+
+def _vector(vector: ImportedVector) -> str:
+    # What its file says of itself may be in the reason.
+    return f"{vector.name} {f'is off: {one_line(vector.why_off, 100)}' if vector.why_off else 'steers'}"
 
 
 async def _parity(assistant: Assistant, on_wait: OnWait) -> Check:
@@ -114,8 +120,9 @@ async def _parity(assistant: Assistant, on_wait: OnWait) -> Check:
     finally:
         comparing.cancel()
         await asyncio.wait([comparing])
-    same = f"{found.same_tokens:.0%} of the tokens cut alike"
-    return Check("parity", True, f"what learns is what chats: KL {found.kl:.4f} nats on plain text, {same}")
+    same = f"KL {found.kl:.4f} nats on plain text, {found.same_tokens:.0%} of the tokens cut alike"
+    limitation = f"; it is {found.limitation}" if found.limitation else ""
+    return Check("parity", True, f"what learns is what chats: {same}{limitation}")
 
 
 def _rebuild_needs() -> str:

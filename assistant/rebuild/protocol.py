@@ -93,10 +93,12 @@ class ParityFound:
     Attributes:
         kl: mean KL in nats between their predictions on plain text.
         same_tokens: share of the tokens of plain text that both cut alike.
+        limitation: where the machine allows less than the best method; empty where it does not.
     """
 
     kl: float
     same_tokens: float
+    limitation: str
 
 
 RebuildRequest = Start | CheckParity

@@ -37,6 +37,7 @@ from assistant.rebuild.protocol import (
 )
 
 if TYPE_CHECKING:
+    from assistant.rebuild.llama_chat import LlamaChat
     from steering.control_vector import ControlVector
     from steering.effects import TokenEffects
     from steering.estimator import Estimator
@@ -80,11 +81,8 @@ def _end_with_the_app() -> None:
 
 
 def _rebuild(request: Start, emit: Emit) -> Built:
-    import psutil
-
     from assistant.rebuild.llama_chat import LlamaChat
     from steering.effects import TokenEffects
-    from steering.estimator import fitting_estimator
     from steering.history import EffectKey
     from steering.pipeline import Request, build_profile
 
@@ -94,8 +92,7 @@ def _rebuild(request: Start, emit: Emit) -> Built:
         raise RebuildError(f"{chat.architecture} models ignore control vectors; choose a model of another architecture")
 
     def load() -> Estimator:
-        source, cache = Path(request.model_path), Path(request.estimator_cache)
-        loaded = fitting_estimator(source, cache, request.fingerprint, chat, psutil.virtual_memory().available)
+        loaded = _estimator(request, chat)
         gc.enable()
         return loaded
 
@@ -131,13 +128,22 @@ def _rebuild(request: Start, emit: Emit) -> Built:
 
 def _parity(request: CheckParity) -> ParityFound:
     from assistant.rebuild.llama_chat import LlamaChat
-    from steering.estimator import load_estimator
     from steering.parity import check_parity
 
     chat = LlamaChat(Path(request.model_path), Sampling(), request.threads)
-    estimator = load_estimator(Path(request.model_path), Path(request.estimator_cache), request.fingerprint)
+    estimator = _estimator(request, chat)
     found = check_parity(estimator, chat)
-    return ParityFound(found.kl, found.same_tokens)
+    return ParityFound(found.kl, found.same_tokens, estimator.limitation)
+
+
+def _estimator(request: RebuildRequest, chat: LlamaChat) -> Estimator:
+    """In torch, or in llama.cpp alone where torch would need more memory than is free."""
+    import psutil
+
+    from steering.estimator import fitting_estimator
+
+    source, cache = Path(request.model_path), Path(request.estimator_cache)
+    return fitting_estimator(source, cache, request.fingerprint, chat, psutil.virtual_memory().available)
 
 
 def _gguf_bytes(vector: ControlVector) -> bytes:
