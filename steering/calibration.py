@@ -29,6 +29,8 @@ START_DOSE = 0.1
 MAX_DOSE = 0.3
 _ENOUGH = 0.9
 """A smaller dose is taken where it keeps this share of the best gain."""
+_TRIES = 4
+"""Measurements of the KL that a search for it takes at most."""
 DOSE_STEP = 0.85
 """A dose outside the harm budget is lowered by this factor until it is inside."""
 SMALLEST_DOSE = 0.01
@@ -89,12 +91,14 @@ def at_dose_one(directions: Mapping[int, Tensor], norms: Mapping[int, float]) ->
     return {block: direction / max(dose, 1e-12) for block, direction in directions.items()}
 
 
-def at_kl(candidate: Candidate, kl: Callable[[Mapping[int, Tensor]], float], target: float) -> Candidate:
-    """The candidate at the dose whose KL meets the target within a tenth, at most MAX_DOSE; with that KL."""
-    for _ in range(4):
+def at_kl(
+    candidate: Candidate, kl: Callable[[Mapping[int, Tensor]], float], target: float, within: float = 0.1
+) -> Candidate:
+    """The candidate at the dose whose KL meets the target within a share of it, at most MAX_DOSE; with that KL."""
+    for _ in range(_TRIES):
         found = kl(candidate.directions())
         candidate = replace(candidate, kl=found)
-        near = 0.9 <= found / target <= 1.1
+        near = abs(found / target - 1) <= within
         if near or found <= 0 or (candidate.dose >= MAX_DOSE and found < target):
             break
         candidate = candidate.at_dose(min(MAX_DOSE, candidate.dose * math.sqrt(target / found)))

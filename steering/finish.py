@@ -125,10 +125,11 @@ class Finisher:
         )
 
     def _fit(self, examples: Sequence[Example]) -> Candidate:
-        """The chosen method on the chosen blocks."""
+        """The chosen method on the chosen blocks, at the chosen dose: near the one that a search for a KL ends with."""
         chosen = self._choice.candidate
         backbone = BACKBONES[chosen.method]
-        return fit_candidate(self._estimator.network, chosen.method, backbone, examples, chosen.blocks, self._norms)
+        fitted = fit_candidate(self._estimator.network, chosen.method, backbone, examples, chosen.blocks, self._norms)
+        return fitted.at_dose(chosen.dose)
 
     def _random_gain(self, plain: HeldOut, unsteered: Nll, shipped: Candidate) -> float:
         """Mean gain of random vectors of the shipped dose, spread over its blocks alike."""

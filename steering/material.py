@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from steering.backbones.base import Example
@@ -33,10 +33,12 @@ def examples(
     effects: Mapping[str, TokenEffects],
     negatives: Mapping[str, str],
     vetoed: Sequence[str] = (),
+    system: Callable[[PreferenceItem], str] = lambda _: "",
 ) -> list[Example]:
     """Items with SteerX weights; `negatives` are replies by item id (an item's own negative goes first).
 
-    Items whose every token is vetoed teach nothing and are dropped.
+    `system` gives the system prompt that a prompt contrast compares with; empty for none. Items whose every token is
+    vetoed teach nothing and are dropped.
 
     Raises: TooFewItemsError: that leaves none.
     """
@@ -47,8 +49,10 @@ def examples(
         weights = without_vetoed(item.text, found, token_weights(found.effects), vetoed)[: len(text.text_ids)]
         reply = item.negative or negatives.get(item.id)
         negative = _after_request(tokenizer, item, reply, "") if reply else None
+        said = system(item)
+        described = scored_text(tokenizer, item, said) if said else None
         if any(weights):
-            made.append(Example(text, tuple(weights), negative))
+            made.append(Example(text, tuple(weights), negative, described))
     if not made:
         raise TooFewItemsError("your vetoes leave no word to learn from; take one back in the settings")
     return made

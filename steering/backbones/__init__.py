@@ -10,6 +10,7 @@ from steering.backbones.mean_difference import MeanDifference
 from steering.backbones.optimized import Optimized
 from steering.backbones.principal import PrincipalComponent
 from steering.backbones.prompt_contrast import PromptContrast
+from steering.backbones.summed import Summed
 
 BACKBONES: Mapping[str, Backbone] = MappingProxyType(
     {
@@ -18,11 +19,15 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
         "stylevector": MeanDifference("last"),
         "prompt-contrast": PromptContrast(),
         "pca": PrincipalComponent(),
+        "optimized-sum": Summed(Optimized(), PromptContrast()),
+        "caa-sum": Summed(MeanDifference(), PromptContrast()),
+        "stylevector-sum": Summed(MeanDifference("last"), PromptContrast()),
     }
 )
-"""Every method by its name; a profile made on the weighted tokens is called `steerx-<name>`."""
+"""Every method by its name; a profile made on the weighted tokens is called `steerx-<name>`. The sums add what the
+description in the prompt does (METHOD, section 5)."""
 
 CHOOSING: Mapping[str, Backbone] = MappingProxyType({"optimized": Optimized(steps=6), "caa": MeanDifference()})
-"""The same at less cost, for choosing among methods and blocks; what is chosen is then fitted in full."""
+"""Some at less cost, for choosing among methods and blocks; what is chosen is then fitted in full."""
 
 __all__ = ["BACKBONES", "CHOOSING", "Backbone"]

@@ -42,6 +42,11 @@ class Backbone(Protocol):
         """Whether it learns from the difference to another reply."""
         ...
 
+    @property
+    def needs_description(self) -> bool:
+        """Whether it learns from the same text after a prompt with the description."""
+        ...
+
     def fit(self, network: LanguageModel, examples: Sequence[Example], blocks: Sequence[int]) -> dict[int, Tensor]:
         """The direction to add to the output of each block, float32 [width], at the method's own length."""
         ...

@@ -20,6 +20,7 @@ class DifferenceBackbone(ABC):
 
     needs_gradients: ClassVar = False
     needs_negatives: ClassVar[bool]
+    needs_description: ClassVar[bool] = False
 
     @abstractmethod
     def directions(

@@ -37,6 +37,7 @@ class Optimized:
 
     needs_gradients: ClassVar = True
     needs_negatives: ClassVar = False
+    needs_description: ClassVar = False
 
     def fit(self, network: LanguageModel, examples: Sequence[Example], blocks: Sequence[int]) -> dict[int, Tensor]:
         """See `Backbone.fit`.

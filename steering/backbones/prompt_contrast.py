@@ -19,6 +19,7 @@ class PromptContrast(DifferenceBackbone):
     """Over the examples that have the description in a prompt; pooled with the token weights."""
 
     needs_negatives: ClassVar[bool] = False
+    needs_description: ClassVar[bool] = True
 
     def directions(
         self, activations: Activations, examples: Sequence[Example], blocks: Collection[int]

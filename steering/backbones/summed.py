@@ -29,6 +29,11 @@ class Summed:
         """See `Backbone.needs_negatives`."""
         return self.first.needs_negatives or self.second.needs_negatives
 
+    @property
+    def needs_description(self) -> bool:
+        """See `Backbone.needs_description`."""
+        return self.first.needs_description or self.second.needs_description
+
     def fit(self, network: LanguageModel, examples: Sequence[Example], blocks: Sequence[int]) -> dict[int, Tensor]:
         """See `Backbone.fit`."""
         return summed(self.first.fit(network, examples, blocks), self.second.fit(network, examples, blocks))

@@ -1,7 +1,8 @@
 """Methods on one person, at equal harm: every vector is scaled to the same KL on the model's own neutral replies.
 
 Vectors are made from the person's history only and measured on test texts. A method and the same "steerx-" differ in
-nothing but the weights of the tokens.
+the weights of the tokens, and where a method has the preference in the prompt, in what stands for it there: the raw
+history, or the description (METHOD, section 5).
 """
 
 from __future__ import annotations
@@ -18,19 +19,25 @@ from steering.backbones.base import Example
 from steering.calibration import START_DOSE, Candidate, at_dose_one, at_kl, candidate_blocks, fit_candidate
 from steering.chat_model import ChatModel
 from steering.description import template_description
+from steering.effects import TokenEffects
 from steering.estimator import Estimator
 from steering.evaluation.people import Person
 from steering.harm import NeutralKl
 from steering.heldout import HeldOut, Nll
+from steering.history import history_slot, plan
 from steering.items import PreferenceItem
 from steering.learning import own_replies, score_history
 from steering.material import examples, scored_text
 from steering.phrases import rank_phrases
-from steering.prompts import description_system
+from steering.prompts import description_system, history_system
 from steering.tuning import NeutralReplies
 
 KL = 0.1
 """Nats at which vectors are compared."""
+WITHIN = 0.02
+"""A tenth more KL is a twentieth more gain, which is as much as methods differ by."""
+PROMPT_TOKENS = 300
+"""Of the raw history in a prompt, for the methods that have the preference there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,34 +81,52 @@ class Comparison:
         negatives = {}
         if any(BACKBONES[name.removeprefix("steerx-")].needs_negatives for name in self._methods):
             negatives = own_replies(self._chat, tokenizer, person.history, lambda _: None)
-        learned = examples(tokenizer, person.history, effects, negatives)
-        plain = [replace(example, weights=(1.0,) * len(example.weights)) for example in learned]
+        description = template_description(person.history, rank_phrases(person.history, effects))
+        learned = self._learned(person, effects, negatives, description)
         held = HeldOut(network, [scored_text(tokenizer, item) for item in person.test], min(self._blocks))
         unsteered = held.nll()
         results: dict[str, Result] = {}
         vector: Mapping[int, Tensor] = {}
         for name in self._methods:
             on_step(name)
-            made, result = self._fitted(name, learned if name.startswith("steerx-") else plain, held, unsteered)
+            made, result = self._fitted(name, learned[name.startswith("steerx-")], held, unsteered)
             results[name], vector = result, made.directions()
         on_step("others")
         results["random"] = self._scaled(self._random(), held, unsteered)
         if another:
             results["other-person"] = self._scaled(at_dose_one(another, self._norms), held, unsteered)
-        description = template_description(person.history, rank_phrases(person.history, effects))
         results["description-prompt"] = self._described(person.test, description, unsteered)
         return Compared(results, unsteered.mean, vector, seconds)
+
+    def _learned(
+        self, person: Person, effects: Mapping[str, TokenEffects], negatives: Mapping[str, str], description: str
+    ) -> tuple[list[Example], list[Example]]:
+        """What a plain method learns from, and what SteerX does."""
+        tokenizer = self._estimator.tokenizer
+        backbones = [BACKBONES[name.removeprefix("steerx-")] for name in self._methods]
+        if not any(backbone.needs_description for backbone in backbones):
+            weighted = examples(tokenizer, person.history, effects, negatives)
+            return [_uniform(example) for example in weighted], weighted
+        jobs = {job.item.id: job for job in plan(person.history, tokenizer, PROMPT_TOKENS)}
+
+        def raw(item: PreferenceItem) -> str:
+            return history_system(history_slot(jobs[item.id].history, tokenizer))
+
+        said = description_system(description)
+        plain = examples(tokenizer, person.history, effects, negatives, system=raw)
+        weighted = examples(tokenizer, person.history, effects, negatives, system=lambda _: said)
+        return [_uniform(example) for example in plain], weighted
 
     def _fitted(self, name: str, learned: Sequence[Example], held: HeldOut, unsteered: Nll) -> tuple[Candidate, Result]:
         started = time.monotonic()
         method = name.removeprefix("steerx-")
         fitted = fit_candidate(self._estimator.network, method, BACKBONES[method], learned, self._blocks, self._norms)
-        made = at_kl(fitted, self._kl, KL)
+        made = at_kl(fitted, self._kl, KL, WITHIN)
         seconds = time.monotonic() - started
         return made, self._measured(made, held, unsteered, seconds)
 
     def _scaled(self, unit: Mapping[int, Tensor], held: HeldOut, unsteered: Nll) -> Result:
-        candidate = at_kl(Candidate("", unit, START_DOSE, float("nan"), float("nan")), self._kl, KL)
+        candidate = at_kl(Candidate("", unit, START_DOSE, float("nan"), float("nan")), self._kl, KL, WITHIN)
         return self._measured(candidate, held, unsteered, 0.0)
 
     def _measured(self, candidate: Candidate, held: HeldOut, unsteered: Nll, seconds: float) -> Result:
@@ -122,3 +147,7 @@ class Comparison:
         width, device = self._estimator.network.width, self._estimator.network.device
         drawn = {block: torch.randn(width, generator=generator).to(device) for block in self._blocks}
         return at_dose_one({b: d / d.norm() * self._norms[b] for b, d in drawn.items()}, self._norms)
+
+
+def _uniform(example: Example) -> Example:
+    return replace(example, weights=(1.0,) * len(example.weights))

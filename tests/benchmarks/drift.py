@@ -12,7 +12,7 @@ import argparse
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,11 @@ import numpy.typing as npt
 
 from assistant.engine.abort import AbortFlag
 from assistant.engine.llama import LlamaContext, Sampler
-from assistant.engine.protocol import Load, Sampling, Turn
+from assistant.engine.protocol import Load, Turn
 from assistant.engine.session import Session
 from assistant.models.bundled import bundled_model
 from assistant.rebuild.llama_chat import LlamaChat, spare_cores
+from assistant.settings import Settings
 from steering.control_vector import ControlVector
 from steering.evaluation.attribution import StyleClassifier
 from steering.evaluation.comparison import KL
@@ -42,6 +43,8 @@ REPLY_TOKENS = 64
 KL_REPLIES = 8
 STEPS = 4
 """Tries to meet the KL."""
+SAMPLING = Settings().sampling.as_sampling()
+"""What people chat with who have set nothing."""
 
 Directions = Mapping[int, npt.NDArray[np.float32]]
 Floats = npt.NDArray[np.float32]
@@ -100,7 +103,7 @@ class Conversations:
         self._context.switch(way.prompt)
         self._context.evaluate(self._session.encode(turns))
         self._context.switch(way.reply)
-        sampler = Sampler(self._session.model, Sampling(seed=seed))
+        sampler = Sampler(self._session.model, replace(SAMPLING, seed=seed))
         pieces: list[bytes] = []
         for _ in range(REPLY_TOKENS):
             token = sampler.draw(self._context)
@@ -228,7 +231,7 @@ def main() -> None:
     with arguments.data.open() as lines:
         people = [person for person in read_people(lines) if person.user_id in done]
     model = arguments.model or bundled_model()
-    neutral = neutral_replies(LlamaChat(model, Sampling(), None), (), lambda _: None).judging()
+    neutral = neutral_replies(LlamaChat(model, SAMPLING, None), (), lambda _: None).judging()
     conversations = Conversations(model)
     rows = []
     for number, person in enumerate(people, 1):

@@ -22,23 +22,32 @@ from typing import Any
 import numpy as np
 import torch
 
-from assistant.engine.protocol import Sampling
 from assistant.models.bundled import bundled_model
 from assistant.models.fingerprint import fingerprint
 from assistant.rebuild.llama_chat import LlamaChat
+from assistant.settings import Settings
 from steering.control_vector import ControlVector
 from steering.estimator import load_estimator
 from steering.evaluation.comparison import Comparison
 from steering.evaluation.people import Person, draw, planted, read_people
 from steering.learning import neutral_replies
 
-METHODS = ("caa", "steerx-caa", "optimized", "steerx-optimized")
+METHODS = (
+    *("caa", "steerx-caa", "steerx-caa-sum", "stylevector", "steerx-stylevector", "steerx-stylevector-sum"),
+    *("prompt-contrast", "steerx-prompt-contrast", "pca", "steerx-pca"),
+    *("steerx-optimized-sum", "optimized", "steerx-optimized"),
+)
 """By default; the last one gives the vector that the next person is measured with as another person's."""
 PAIRS = (
     ("steerx-optimized", "optimized"),
     ("steerx-optimized", "other-person"),
     ("steerx-optimized", "caa"),
+    ("steerx-optimized-sum", "steerx-optimized"),
     ("steerx-caa", "caa"),
+    ("steerx-caa-sum", "caa"),
+    ("steerx-stylevector", "stylevector"),
+    ("steerx-stylevector-sum", "stylevector"),
+    ("steerx-prompt-contrast", "prompt-contrast"),
 )
 
 
@@ -47,7 +56,7 @@ def measure(arguments: argparse.Namespace, people: Sequence[Person], results: Pa
     model = arguments.model or bundled_model()
     cache = arguments.cache or Path(tempfile.mkdtemp(prefix="vectors-"))
     estimator = load_estimator(model, cache, fingerprint(model))
-    chat = LlamaChat(model, Sampling(), None)
+    chat = LlamaChat(model, Settings().sampling.as_sampling(), None)
     comparison = Comparison(estimator, chat, neutral_replies(chat, (), lambda _: None), arguments.methods)
     done = {row["user_id"] for row in read(results)}
     vectors = results.with_suffix(".vectors")

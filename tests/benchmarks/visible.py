@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from assistant.engine.protocol import Sampling
 from assistant.models.bundled import bundled_model
 from assistant.rebuild.llama_chat import LlamaChat
+from assistant.settings import Settings
 from steering.control_vector import ControlVector
 from steering.description import template_description
 from steering.evaluation.attribution import Recognised, StyleClassifier, recognised
@@ -117,7 +117,7 @@ def main() -> None:
     done = {row["user_id"] for row in read(arguments.results)}
     with arguments.data.open() as lines:
         people = [person for person in read_people(lines) if person.user_id in done]
-    chat = LlamaChat(arguments.model or bundled_model(), Sampling(), None)
+    chat = LlamaChat(arguments.model or bundled_model(), Settings().sampling.as_sampling(), None)
     blind: list[str] = []
     rows = judge(chat, people, arguments, blind.extend)
     if arguments.pairs:
