@@ -1,7 +1,9 @@
 """The imported vectors by their keys; the last test has a real home under them."""
 
+from pathlib import Path
+
 import numpy as np
-from textual.widgets import Button, DataTable, Input
+from textual.widgets import Button, DataTable, Input, Switch
 
 from assistant.app import Assistant
 from tests.assistant.conftest import prepare_home, query
@@ -104,6 +106,17 @@ async def test_removing_asks_first(settle) -> None:
         assert [row.split()[0] for row in rows(table)] == ["formal", "haiku"]
 
 
+async def test_without_a_profile_the_page_begins_with_the_vectors(settle) -> None:
+    assistant = ScriptedAssistant()
+    assistant.vectors.add(Path("calm.gguf"))
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        screen = await open_page(pilot, "3")
+        await settle(pilot, lambda: screen.query_one("#vectors").has_focus)
+        await pilot.press("space")
+        assert not assistant.vectors.list()[0].enabled
+
+
 async def test_without_vectors_there_is_only_the_field_and_its_letters_are_text(settle) -> None:
     assistant = ScriptedAssistant()
     app = app_of(assistant)
@@ -112,12 +125,15 @@ async def test_without_vectors_there_is_only_the_field_and_its_letters_are_text(
         await settle(pilot, lambda: screen.query_one("#vector-path").has_focus)
         assert not screen.query_one("#vectors").display
         assert shown(app, "#vectors-title") == "Imported vectors"
-        await pilot.press(*"d -+bo1", "enter")
+        await pilot.press("ctrl+s", *"d -+bo1", "enter")
         assert screen.query_one("#vector-path", Input).value == ""
         assert [one.name for one in assistant.vectors.list()] == ["d -+bo1"]
         assert screen.query_one("#vectors").display
         assert "space: on or off" in shown(app, "#vectors-title")
         assert isinstance(app.screen, SettingsScreen)
+        screen.query_one("#vectors").focus()
+        await pilot.press("o", "ctrl+s")
+        assert (told(app), screen.query_one("#steering-on", Switch).value) == ([], False)
 
 
 async def test_a_path_is_added_and_one_that_cannot_be_is_told_and_stays(settle) -> None:

@@ -114,9 +114,9 @@ class SettingsScreen(Screen[None]):
         self.call_after_refresh(self._enter, page)
 
     def _enter(self, page: str) -> None:
-        pane = self.query_one(f"#{page}")
-        # The chain, unlike `focusable`, leaves out what lies in a part that is not displayed.
-        first = next((widget for widget in self.focus_chain if pane in widget.ancestors), None)
+        # The chain leaves out what is not displayed, but knows no order in a page that has not been laid out yet.
+        reachable = set(self.focus_chain)
+        first = next((widget for widget in self.query_one(f"#{page}").query("*") if widget in reachable), None)
         if first is not None:
             first.focus()
 

@@ -34,6 +34,7 @@ class OutcomePanel(VerticalScroll, can_focus=False):
         super().__init__()
         self._assistant = assistant
         self._shown_description = ""
+        self._learned = False
 
     def compose(self) -> ComposeResult:
         yield Static(id="outcome-none")
@@ -58,11 +59,17 @@ class OutcomePanel(VerticalScroll, can_focus=False):
     def on_mount(self) -> None:
         self.show_profile()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a version there is nothing to switch and no description."""
+        return self._learned or action not in ("toggle_steering", "save_description")
+
     def show_profile(self) -> None:
         """Read the version in use anew; an unsaved description is left alone."""
         profile = None
         with telling(self):
             profile = self._assistant.profiles.current()
+        self._learned = profile is not None
+        self.refresh_bindings()
         self.query_one("#outcome-none").display = profile is None
         self.query_one("#outcome-body").display = profile is not None
         if profile is None:
