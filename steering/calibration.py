@@ -14,7 +14,7 @@ from torch import Tensor
 
 from steering.backbones.base import Backbone, Example
 from steering.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
-from steering.heldout import HeldOut
+from steering.heldout import HeldOut, Nll
 from steering.language_model import LanguageModel
 from steering.network import ScoredText
 
@@ -105,32 +105,80 @@ def at_kl(
     return candidate if not math.isnan(candidate.kl) else replace(candidate, kl=kl(candidate.directions()))
 
 
-def choose(
-    network: LanguageModel,
-    backbones: Mapping[str, Backbone],
-    examples: Sequence[Example],
-    tuning: Sequence[ScoredText],
-    neutral_replies: Sequence[ScoredText],
-) -> Iterator[Candidate]:
-    """Coarse: yield every method at every set of blocks, fitted on `examples`, its gain on `tuning` at COMPARE_KL."""
-    for blocks in candidate_blocks(len(network.blocks)):
-        kl = NeutralKl(network, neutral_replies, min(blocks))
-        norms = kl.residual_norms(blocks)
-        held = HeldOut(network, tuning, min(blocks))
-        unsteered = held.nll()
-        for name, backbone in backbones.items():
-            fitted = at_kl(fit_candidate(network, name, backbone, examples, blocks, norms), kl, COMPARE_KL)
-            yield replace(fitted, gain=held.nll(fitted.directions()).gain_over(unsteered), kl=COMPARE_KL)
+class Calibration:
+    """Candidates on the person's tuning texts, at equal KL on the model's own neutral replies.
+
+    What does not depend on a candidate is computed once for every set of blocks.
+    """
+
+    def __init__(
+        self, network: LanguageModel, tuning: Sequence[ScoredText], neutral_replies: Sequence[ScoredText]
+    ) -> None:
+        self._network = network
+        self._tuning = tuning
+        self._replies = neutral_replies
+        self._grounds: dict[tuple[int, ...], _Ground] = {}
+
+    def candidates(self, backbones: Mapping[str, Backbone], examples: Sequence[Example]) -> Iterator[Candidate]:
+        """Coarse: yield candidates fitted on `examples`, with their gain at COMPARE_KL.
+
+        The first method is tried at every set of blocks, the others where it was best.
+        """
+        (first, backbone), *others = backbones.items()
+        tried = []
+        for blocks in candidate_blocks(len(self._network.blocks)):
+            tried.append(self._compared(first, backbone, examples, blocks))
+            yield tried[-1]
+        for name, other in others:
+            yield self._compared(name, other, examples, best(tried).blocks)
+
+    def with_best_dose(self, compared: Candidate) -> Candidate:
+        """Fine: a candidate at the smallest dose that keeps _ENOUGH of its best gain."""
+        ground = self._ground(compared.blocks)
+        doses = [min(MAX_DOSE, compared.dose * math.sqrt(target / COMPARE_KL)) for target in TARGET_KLS]
+        gains = [
+            compared.gain if target == COMPARE_KL else ground.gain(compared.at_dose(dose))
+            for target, dose in zip(TARGET_KLS, doses, strict=True)
+        ]
+        enough = next(i for i, gain in enumerate(gains) if gain >= _ENOUGH * max(gains) or gain == max(gains))
+        return replace(compared, dose=doses[enough], gain=gains[enough], kl=TARGET_KLS[enough])
+
+    def unsteered(self, blocks: tuple[int, ...]) -> Nll:
+        """NLL of the tuning texts without a vector."""
+        return self._ground(blocks).unsteered
+
+    def _compared(
+        self, name: str, backbone: Backbone, examples: Sequence[Example], blocks: tuple[int, ...]
+    ) -> Candidate:
+        ground = self._ground(blocks)
+        scaled = at_kl(
+            fit_candidate(self._network, name, backbone, examples, blocks, ground.norms), ground.kl, COMPARE_KL
+        )
+        return replace(scaled, gain=ground.gain(scaled), kl=COMPARE_KL)
+
+    def _ground(self, blocks: tuple[int, ...]) -> _Ground:
+        if blocks not in self._grounds:
+            self._grounds[blocks] = _Ground(self._network, self._tuning, self._replies, blocks)
+        return self._grounds[blocks]
 
 
-def with_best_dose(network: LanguageModel, compared: Candidate, tuning: Sequence[ScoredText]) -> Candidate:
-    """Fine: a candidate of `choose` at the smallest dose that keeps _ENOUGH of its best gain on `tuning`."""
-    held = HeldOut(network, tuning, min(compared.blocks))
-    unsteered = held.nll()
-    doses = [min(MAX_DOSE, compared.dose * math.sqrt(target / COMPARE_KL)) for target in TARGET_KLS]
-    gains = [held.nll(compared.at_dose(dose).directions()).gain_over(unsteered) for dose in doses]
-    enough = next(i for i, gain in enumerate(gains) if gain >= _ENOUGH * max(gains) or gain == max(gains))
-    return replace(compared, dose=doses[enough], gain=gains[enough], kl=TARGET_KLS[enough])
+class _Ground:
+    """What candidates of one set of blocks are measured on."""
+
+    def __init__(
+        self,
+        network: LanguageModel,
+        tuning: Sequence[ScoredText],
+        neutral_replies: Sequence[ScoredText],
+        blocks: tuple[int, ...],
+    ) -> None:
+        self.kl = NeutralKl(network, neutral_replies, min(blocks))
+        self.norms = self.kl.residual_norms(blocks)
+        self._held = HeldOut(network, tuning, min(blocks))
+        self.unsteered = self._held.nll()
+
+    def gain(self, candidate: Candidate) -> float:
+        return self._held.nll(candidate.directions()).gain_over(self.unsteered)
 
 
 def best(candidates: Sequence[Candidate]) -> Candidate:

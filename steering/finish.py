@@ -24,10 +24,9 @@ from steering.profile import MAX_KL, MAX_NLL_RISE, StrengthPoint
 from steering.replies import ReplyChange, compare_replies, generate_replies
 from steering.tuning import Choice, NeutralReplies
 
-STRENGTHS = (0.5, 1.0, 1.25, 1.5, 2.0)
+STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 """Where the curve of gain against strength is measured; the slider goes from 0 to 2."""
 _TRIES = 3
-_RANDOM_DRAWS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +95,24 @@ class Finisher:
                 break
             candidate = candidate.at_dose(candidate.dose * DOSE_STEP)
             harm = self._harm.measure(candidate.directions())
-        kls = {s: self._kl(candidate.directions(s)) for s in STRENGTHS}
+        kls = {s: harm.kl if s == 1 else self._kl(candidate.directions(s)) for s in STRENGTHS}
         return Shipped(candidate, harm, change, kls, self._safe_strength(candidate, kls))
 
     def measure(self, examples: Sequence[Example], held_back: Sequence[PreferenceItem], shipped: Shipped) -> Measured:
         """Gain on the held-back items; `examples` are all the others."""
         network, tokenizer = self._estimator.network, self._estimator.tokenizer
-        plain = HeldOut(network, [scored_text(tokenizer, item) for item in held_back], self._block)
-        described = HeldOut(network, [scored_text(tokenizer, item, self._system) for item in held_back], self._block)
+        plain = described = HeldOut(network, [scored_text(tokenizer, item) for item in held_back], self._block)
+        if self._system:
+            texts = [scored_text(tokenizer, item, self._system) for item in held_back]
+            described = HeldOut(network, texts, self._block)
         unsteered = plain.nll()
         unseen = shipped.candidate
         if unseen.dose > 0:
             # Both vectors are compared without the description, whose KL is the same for either.
             unseen = at_kl(self._fit(examples), self._plain_kl, self._plain_kl(shipped.candidate.directions()))
         steered = described.nll(unseen.directions())
+        gains = {s: described.nll(unseen.directions(s)).gain_over(unsteered) for s in STRENGTHS if s != 1}
+        gains[1.0] = steered.gain_over(unsteered)
         return Measured(
             nll_unsteered=unsteered.mean,
             nll_steered=steered.mean,
@@ -118,10 +121,7 @@ class Finisher:
             gain_random=self._random_gain(plain, unsteered, shipped.candidate),
             gain_other=plain.nll(self._another_author(shipped.candidate)).gain_over(unsteered),
             description_gain=described.nll().gain_over(unsteered) if self._system else 0.0,
-            curve=tuple(
-                StrengthPoint(s, described.nll(unseen.directions(s)).gain_over(unsteered), kl)
-                for s, kl in shipped.kl_by_strength.items()
-            ),
+            curve=tuple(StrengthPoint(s, gains[s], kl) for s, kl in shipped.kl_by_strength.items()),
         )
 
     def _fit(self, examples: Sequence[Example]) -> Candidate:
@@ -132,16 +132,11 @@ class Finisher:
         return fitted.at_dose(chosen.dose)
 
     def _random_gain(self, plain: HeldOut, unsteered: Nll, shipped: Candidate) -> float:
-        """Mean gain of random vectors of the shipped dose, spread over its blocks alike."""
+        """Gain of a random vector of the shipped dose, spread over its blocks alike."""
         generator = torch.Generator().manual_seed(0)
-        gains = []
-        for _ in range(_RANDOM_DRAWS):
-            drawn = {
-                block: torch.randn(d.shape, generator=generator).to(d) for block, d in shipped.directions().items()
-            }
-            made = {block: drawn[block] / drawn[block].norm() * d.norm() for block, d in shipped.directions().items()}
-            gains.append(plain.nll(made).gain_over(unsteered))
-        return sum(gains) / len(gains)
+        drawn = {block: torch.randn(d.shape, generator=generator).to(d) for block, d in shipped.directions().items()}
+        made = {block: drawn[block] / drawn[block].norm() * d.norm() for block, d in shipped.directions().items()}
+        return plain.nll(made).gain_over(unsteered)
 
     def _another_author(self, shipped: Candidate) -> dict[int, Tensor]:
         """A vector of the shipped dose, learned alike but from the product's own neutral texts."""

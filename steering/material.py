@@ -14,7 +14,7 @@ from steering.network import ScoredText
 from steering.prompts import render_prompt, shortened_request, tokenize_text, well_formed
 from steering.selection import token_weights, without_vetoed
 
-REQUEST_TOKENS = 96
+REQUEST_TOKENS = 64
 """Tokens of a request that a vector is learned with: its end."""
 LEARNED_TOKENS = 160
 """Tokens of a text that a vector learns from and is measured on."""

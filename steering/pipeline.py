@@ -33,8 +33,9 @@ from steering.split import Split, split_items
 from steering.tuning import Choice, candidate_count, choose_settings, description_gains
 from steering.verdict import verdict
 
-CONTRASTED_ITEMS = 16
-"""Texts that the model answers itself, for methods that learn from the difference: a mean needs no more."""
+CHOOSING_CONTRASTS, CONTRASTED_ITEMS = 8, 16
+"""Texts that the model answers itself, for methods that learn from the difference, while such a method is compared and
+once it is chosen: a mean needs no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def build_profile(
     with clock.stage("effects", len(request.items)) as done:
         history = score_history(estimator, request.items, request.cached, on_effects, done)
     phrases = rank_phrases(request.items, history.effects, vetoed=request.vetoed_phrases)
-    contrasted = split.fit[-CONTRASTED_ITEMS:]
+    contrasted = split.fit[-CHOOSING_CONTRASTS:]
     with clock.stage("replies", len(neutral_set.prompts) + len(contrasted)) as done:
         neutral = neutral_replies(chat, request.neutral_replies, done)
         negatives = own_replies(chat, tokenizer, contrasted, lambda n: done(len(neutral_set.prompts) + n))
@@ -102,7 +103,7 @@ def build_profile(
         choice = choose_settings(estimator, made, split.tune, neutral, description, done, own_words=own_words)
     with clock.stage("vector"):
         if BACKBONES[choice.candidate.method].needs_negatives:
-            newer = (*split.tune, *split.held_back)[-CONTRASTED_ITEMS:]
+            newer = (*split.development[-CONTRASTED_ITEMS:], *split.held_back[-CONTRASTED_ITEMS:])
             negatives |= own_replies(chat, tokenizer, newer, lambda _: None)
         system = description_system(description) if choice.form in ("description", "both") else ""
         finisher = Finisher(estimator, choice, neutral, system)

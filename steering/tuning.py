@@ -8,10 +8,10 @@ from typing import Any
 
 from steering.backbones import CHOOSING, Backbone
 from steering.backbones.base import Example
-from steering.calibration import Candidate, best, candidate_blocks, choose, with_best_dose
+from steering.calibration import Calibration, Candidate, best, candidate_blocks
 from steering.estimator import Estimator
 from steering.harm import NeutralKl, reply_text
-from steering.heldout import HeldOut
+from steering.heldout import HeldOut, Nll
 from steering.items import PreferenceItem
 from steering.language_model import LanguageModel
 from steering.material import scored_text
@@ -86,12 +86,14 @@ def choose_settings(
     network, tokenizer = estimator.network, estimator.tokenizer
     texts = [scored_text(tokenizer, item) for item in tune]
     replies = neutral.choosing().scored(tokenizer)
+    calibration = Calibration(network, texts, replies)
     candidates: list[Candidate] = []
-    for candidate in choose(network, _tried(network), examples, texts, replies):
+    for candidate in calibration.candidates(_tried(network), examples):
         candidates.append(candidate)
         on_candidate(len(candidates))
-    chosen = with_best_dose(network, best(candidates), texts)
-    described = _gains_with_description(estimator, chosen, tune, neutral, description)
+    chosen = calibration.with_best_dose(best(candidates))
+    unsteered = calibration.unsteered(chosen.blocks)
+    described = _gains_with_description(estimator, chosen, tune, neutral, description, unsteered)
     if own_words and description:
         return Choice(chosen, "both" if described["both"].gain > described["description"].gain else "description")
     return Choice(chosen, _form(chosen.gain, described))
@@ -99,7 +101,7 @@ def choose_settings(
 
 def candidate_count(network: LanguageModel) -> int:
     """How many candidates `choose_settings` tries."""
-    return len(candidate_blocks(len(network.blocks))) * len(_tried(network))
+    return len(candidate_blocks(len(network.blocks))) + len(_tried(network)) - 1
 
 
 def _tried(network: LanguageModel) -> dict[str, Backbone]:
@@ -125,7 +127,12 @@ def _form(vector_gain: float, described: Mapping[Form, _Described]) -> Form:
 
 
 def _gains_with_description(
-    estimator: Estimator, chosen: Candidate, tune: Sequence[PreferenceItem], neutral: NeutralReplies, description: str
+    estimator: Estimator,
+    chosen: Candidate,
+    tune: Sequence[PreferenceItem],
+    neutral: NeutralReplies,
+    description: str,
+    unsteered: Nll,
 ) -> dict[Form, _Described]:
     """The description alone, then with the vector."""
     if not description:
@@ -133,7 +140,6 @@ def _gains_with_description(
     network, tokenizer = estimator.network, estimator.tokenizer
     system = description_system(description)
     block = min(chosen.blocks)
-    unsteered = HeldOut(network, [scored_text(tokenizer, item) for item in tune], block).nll()
     held = HeldOut(network, [scored_text(tokenizer, item, system) for item in tune], block)
     replies = neutral.choosing()
     kl = NeutralKl(network, replies.scored(tokenizer), block, replies.scored(tokenizer, system))

@@ -20,7 +20,7 @@ from steering.backbones.base import Example
 from steering.language_model import LanguageModel
 from steering.network import Network, PreparedBatch, ScoredText
 
-STEPS = 12
+STEPS = 10
 LEARNING_RATE = 0.002
 """Of Adam, as a share of a block's residual norm."""
 MAX_DOSE = 0.15
@@ -48,7 +48,7 @@ class Optimized:
             raise ValueError("the optimized vector needs gradients, which llama.cpp does not give")
         groups = step_groups([e.text for e in examples])[: self.steps]
         steps = [_prepared(network, [examples[i] for i in group], min(blocks)) for group in groups]
-        norms = network.residual_norms([batch for step in steps for batch, _ in step], blocks)
+        norms = network.residual_norms([batch for batch, _ in steps[0]], blocks)  # a thousand positions tell enough
         # In shares of the residual norm, which differs between blocks, so that one learning rate suits all.
         shares = {block: torch.zeros(network.width, device=network.device, requires_grad=True) for block in blocks}
         optimizer = torch.optim.Adam(shares.values(), lr=LEARNING_RATE)
