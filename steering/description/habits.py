@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -16,7 +17,7 @@ _LIST_LINE = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """Measured habits of writing: medians over texts, or the share of texts or words that show it."""
+    """Measured habits of writing: medians over texts, the share of texts or words that show it, marks for each word."""
 
     words: float
     sentence_words: float
@@ -26,6 +27,8 @@ class Habits:
     question_share: float
     exclamation_share: float
     list_share: float
+    emoji_share: float
+    marks: float
 
 
 def measure_habits(texts: Sequence[str]) -> Habits:
@@ -42,6 +45,8 @@ def measure_habits(texts: Sequence[str]) -> Habits:
         question_share=_share(texts, lambda text: "?" in text),
         exclamation_share=_share(texts, lambda text: "!" in text),
         list_share=_share(texts, lambda text: bool(_LIST_LINE.search(text))),
+        emoji_share=_share(texts, lambda text: any(unicodedata.category(c) == "So" for c in text)),
+        marks=sum(unicodedata.category(c)[0] == "P" for text in texts for c in text) / total,
     )
 
 
@@ -72,6 +77,8 @@ def manner(habits: Habits) -> list[str]:
         said.append("Often asks questions.")
     if habits.exclamation_share >= 0.5:
         said.append("Exclaims.")
+    if habits.emoji_share >= 0.25:
+        said.append("Uses emoji.")
     return said
 
 

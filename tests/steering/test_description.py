@@ -120,11 +120,15 @@ def test_habits_by_hand():
         question_share=0.5,
         exclamation_share=0.5,
         list_share=0.5,
+        emoji_share=0.0,
+        marks=8 / 8,
     )
 
 
 def test_habits_of_texts_without_words():
-    assert measure_habits(["...", "😀"]).words == 0
+    habits = measure_habits(["...", "😀"])
+    assert (habits.words, habits.emoji_share, habits.marks) == (0, 0.5, 3)
+    assert "Uses emoji." in template_description(history("...", "😀"), [])
     assert "sentences" in template_description(history("...", "😀"), [])
 
 
@@ -150,7 +154,7 @@ def test_the_request_is_short_and_says_what_was_measured(texts, phrases):
 
 def test_the_longest_request():
     items = history(*["x" * 5000] * 5)
-    request = form_request(items, [Phrase("y" * 500, 1.0, 1, ())], Habits(1e9, 1e9, 1, 1, 1, 1, 1, 1))
+    request = form_request(items, [Phrase("y" * 500, 1.0, 1, ())], Habits(1e9, 1e9, 1, 1, 1, 1, 1, 1, 1, 1))
     assert len(request) <= 1000
 
 
@@ -249,13 +253,13 @@ def test_sentences_by_hand():
         "topics": ["rye", "dutch oven"],
         "wishes": ["brevity"],
     }
-    plain = Habits(100, 15, 0, 0.01, 0.01, 0, 0, 0)
+    plain = Habits(100, 15, 0, 0.01, 0.01, 0, 0, 0, 0, 0)
     assert sentences(form, plain) == (
         "The tone is direct, dry and warm. Answers of about 100 words, in medium-long sentences of about 15 words: "
         "steps to follow, in everyday words and abbreviations. Topics: rye, dutch oven. Values brevity."
     )
     assert sentences(EMPTY, plain) == ""
-    lower = Habits(100, 15, 1, 0.05, 0.02, 0, 0, 0)
+    lower = Habits(100, 15, 1, 0.05, 0.02, 0, 0, 0, 0, 0)
     assert sentences(EMPTY | {"tone": ["calm"]}, lower) == (
         "The tone is calm. Answers of about 100 words, in medium-long sentences of about 15 words. "
         "Lower case only; personal, often in the first person; informal, with contractions."
