@@ -70,6 +70,7 @@ class Comparison:
         self._blocks = candidate_blocks(len(estimator.network.blocks))[0]
         self._kl = NeutralKl(estimator.network, self._neutral.scored(estimator.tokenizer), min(self._blocks))
         self._norms = self._kl.residual_norms(self._blocks)
+        self._doses: dict[str, float] = {}
 
     def person(self, person: Person, another: Mapping[int, Tensor] | None, on_step: Callable[[str], None]) -> Compared:
         """All methods; `another` is the vector of somebody else, of any length."""
@@ -92,9 +93,9 @@ class Comparison:
             made, result = self._fitted(name, learned[name.startswith("steerx-")], held, unsteered)
             results[name], vector = result, made.directions()
         on_step("others")
-        results["random"] = self._scaled(self._random(), held, unsteered)
+        results["random"] = self._scaled("random", self._random(), held, unsteered)
         if another:
-            results["other-person"] = self._scaled(at_dose_one(another, self._norms), held, unsteered)
+            results["other-person"] = self._scaled("other", at_dose_one(another, self._norms), held, unsteered)
         results["description-prompt"] = self._described(person.test, description, unsteered)
         return Compared(results, unsteered.mean, vector, seconds)
 
@@ -121,12 +122,18 @@ class Comparison:
         started = time.monotonic()
         method = name.removeprefix("steerx-")
         fitted = fit_candidate(self._estimator.network, method, BACKBONES[method], learned, self._blocks, self._norms)
-        made = at_kl(fitted, self._kl, KL, WITHIN)
+        made = self._at_kl(name, fitted)
         seconds = time.monotonic() - started
         return made, self._measured(made, held, unsteered, seconds)
 
-    def _scaled(self, unit: Mapping[int, Tensor], held: HeldOut, unsteered: Nll) -> Result:
-        candidate = at_kl(Candidate("", unit, START_DOSE, float("nan"), float("nan")), self._kl, KL, WITHIN)
+    def _at_kl(self, name: str, candidate: Candidate) -> Candidate:
+        """The search begins at the dose of the last person: methods differ in it more than people do."""
+        made = at_kl(candidate.at_dose(self._doses.get(name, candidate.dose)), self._kl, KL, WITHIN)
+        self._doses[name] = made.dose
+        return made
+
+    def _scaled(self, name: str, unit: Mapping[int, Tensor], held: HeldOut, unsteered: Nll) -> Result:
+        candidate = self._at_kl(name, Candidate(name, unit, START_DOSE, float("nan"), float("nan")))
         return self._measured(candidate, held, unsteered, 0.0)
 
     def _measured(self, candidate: Candidate, held: HeldOut, unsteered: Nll, seconds: float) -> Result:
