@@ -23,6 +23,9 @@ class Source(StrEnum):
 CONTRASTIVE_SOURCES = frozenset({Source.EDITED, Source.CHOSEN, Source.WRITING})
 """Sources a vector may learn from. A chat message is not one: the assistant must not learn to talk like a question."""
 
+OWN_WORDS = frozenset({Source.EDITED, Source.WRITING})
+"""Sources that show how the person writes; a chosen reply is the model's, only the choice is the person's."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreferenceItem:

@@ -153,7 +153,7 @@ def _outcome(
         credible_repetition_rise=shipped.replies.credible_repetition_rise,
         credible_length_change=shipped.replies.credible_length_change,
     )
-    judged = verdict(len(split.learnable), choice.form, measured, shipped)
+    judged = verdict(len(split.measurable), choice.form, measured, shipped)
     return Outcome(
         items=len(request.items),
         held_back=len(split.held_back),

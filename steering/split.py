@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from steering.errors import TooFewItemsError
-from steering.items import CONTRASTIVE_SOURCES, PreferenceItem
+from steering.items import CONTRASTIVE_SOURCES, OWN_WORDS, PreferenceItem
 
 MIN_ITEMS = 4
 """Below this there is nothing to hold back."""
@@ -22,12 +22,15 @@ class Split:
 
     Attributes:
         learnable: all of them; the shipped vector is made from these.
-        fit: the oldest, which make the vectors that are tuned.
+        measurable: those in the person's own words: a liked reply is likely already, so it would say nothing of the
+            gain. All of them where there are fewer than MIN_ITEMS of these.
+        fit: what makes the vectors that are tuned: the oldest, and what is not measurable.
         tune: the next (MAX_TUNE at most), which choose method, block, dose and form.
-        held_back: the newest quarter (MAX_HELD_BACK at most), on which the gain is measured.
+        held_back: the newest quarter of the measurable (MAX_HELD_BACK at most), on which the gain is measured.
     """
 
     learnable: tuple[PreferenceItem, ...]
+    measurable: tuple[PreferenceItem, ...]
     fit: tuple[PreferenceItem, ...]
     tune: tuple[PreferenceItem, ...]
     held_back: tuple[PreferenceItem, ...]
@@ -39,7 +42,7 @@ class Split:
 
 
 def split_items(items: Sequence[PreferenceItem]) -> Split:
-    """Split by age: about half to fit, a quarter to tune, a quarter held back.
+    """Split by age: about half to fit, a quarter to tune, a quarter held back; item ids differ.
 
     Raises: TooFewItemsError: fewer than MIN_ITEMS items that a vector may learn from.
     """
@@ -50,7 +53,12 @@ def split_items(items: Sequence[PreferenceItem]) -> Split:
             f"{len(learnable)} texts to learn from, at least {MIN_ITEMS} are needed ({ENOUGH_ITEMS} are better): "
             "import texts of your own, or rate and edit replies"
         )
-    quarter = max(1, round(len(learnable) / 4))
+    own = tuple(item for item in learnable if item.source in OWN_WORDS)
+    measurable = own if len(own) >= MIN_ITEMS else learnable
+    quarter = max(1, round(len(measurable) / 4))
     judging, choosing = min(quarter, MAX_HELD_BACK), min(quarter, MAX_TUNE)
-    development, held_back = learnable[:-judging], learnable[-judging:]
-    return Split(learnable, development[:-choosing], development[-choosing:], held_back)
+    held_back = measurable[-judging:]
+    tune = measurable[-judging - choosing : -judging]
+    kept_apart = {item.id for item in (*tune, *held_back)}
+    fit = tuple(item for item in learnable if item.id not in kept_apart)
+    return Split(learnable, measurable, fit, tune, held_back)

@@ -47,9 +47,14 @@ def test_the_split_judges_by_the_newest(sources, orders):
             split_items(made)
         return
     split = split_items(made)
-    assert list(split.fit + split.tune + split.held_back) == usable == list(split.learnable)
+    assert list(split.learnable) == usable
+    assert sorted(split.fit + split.tune + split.held_back, key=lambda i: i.order) == usable
     assert split.development == split.fit + split.tune
-    quarter = len(usable) / 4
+    own = [i for i in usable if i.source is not Source.CHOSEN]
+    measured = own if len(own) >= MIN_ITEMS else usable
+    assert list(split.measurable) == measured
+    assert list(split.tune + split.held_back) == measured[-len(split.tune + split.held_back) :]
+    quarter = len(measured) / 4
     assert all(part for part in (split.fit, split.tune, split.held_back))
     assert abs(len(split.held_back) - min(quarter, MAX_HELD_BACK)) <= 0.5
     assert len(split.tune) == min(len(split.held_back), MAX_TUNE)
