@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steering.chat_model import ChatModel
-from steering.effects import TokenEffects, score, unscored_tokens
-from steering.estimator import Estimator
-from steering.history import EffectKey, plan
+from steering.calibration.replies import REPLY_TOKENS, generate_replies
+from steering.calibration.tuning import NeutralReplies
+from steering.effects.history import EffectKey, plan
+from steering.effects.token_effects import TokenEffects, score, unscored_tokens
 from steering.items import PreferenceItem
 from steering.material import REQUEST_TOKENS
+from steering.models.chat_model import ChatModel
+from steering.models.estimator import Estimator
 from steering.neutral import load_neutral_set
 from steering.prompts import shortened_request
-from steering.replies import REPLY_TOKENS, generate_replies
-from steering.tuning import NeutralReplies
 
 HANDED_OVER_AT_ONCE = 64
 """Cached effects in one message: a message has a limit, a history has none."""

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from steering.backbones.base import Example
-from steering.effects import TokenEffects
+from steering.effects.selection import token_weights, without_vetoed
+from steering.effects.token_effects import TokenEffects
 from steering.errors import TooFewItemsError
 from steering.items import PreferenceItem
-from steering.limits import MAX_TEXT_TOKENS
-from steering.network import ScoredText
+from steering.models.limits import MAX_TEXT_TOKENS
+from steering.models.network import ScoredText
 from steering.prompts import render_prompt, shortened_request, tokenize_text, well_formed
-from steering.selection import token_weights, without_vetoed
 
 REQUEST_TOKENS = 64
 """Tokens of a request that a vector is learned with: its end."""

@@ -12,26 +12,26 @@ from dataclasses import dataclass, field
 
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
-from steering.chat_model import ChatModel
+from steering.calibration.finish import Finisher, Measured, Shipped, as_control_vector
+from steering.calibration.split import Split, split_items
+from steering.calibration.tuning import Choice, candidate_count, choose_settings, description_gains
+from steering.calibration.verdict import verdict
 from steering.control_vector import ControlVector
 from steering.description import template_description, written_description
-from steering.effects import TokenEffects
-from steering.estimator import Estimator
-from steering.finish import Finisher, Measured, Shipped, as_control_vector
-from steering.history import EffectKey
+from steering.effects.history import EffectKey
+from steering.effects.phrases import rank_phrases
+from steering.effects.selection import preference_tokens
+from steering.effects.token_effects import TokenEffects
 from steering.items import PreferenceItem
 from steering.learning import OnEffects, ScoredHistory, neutral_replies, own_replies, score_history
 from steering.material import examples
+from steering.models.chat_model import ChatModel
+from steering.models.estimator import Estimator
 from steering.neutral import load_neutral_set
 from steering.parity import check_parity
-from steering.phrases import rank_phrases
 from steering.profile import Harm, LeftOut, Outcome, Phrase
 from steering.progress import OnProgress, StageClock
 from steering.prompts import description_system
-from steering.selection import preference_tokens
-from steering.split import Split, split_items
-from steering.tuning import Choice, candidate_count, choose_settings, description_gains
-from steering.verdict import verdict
 
 CHOOSING_CONTRASTS, CONTRASTED_ITEMS = 8, 16
 """Texts that the model answers itself, for methods that learn from the difference, while such a method is compared and

@@ -23,7 +23,7 @@ CONTEXT_TOKENS = 2048
 
 
 class LlamaChat:
-    """Implements `steering.chat_model.ChatModel`."""
+    """Implements `steering.models.chat_model.ChatModel`."""
 
     def __init__(self, model_path: Path, sampling: Sampling, threads: int | None) -> None:
         """Load the model.

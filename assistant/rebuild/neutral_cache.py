@@ -9,8 +9,8 @@ from pathlib import Path
 
 from assistant.engine.protocol import Sampling
 from assistant.paths import Paths
+from steering.calibration.replies import REPLY_TOKENS
 from steering.neutral import load_neutral_set
-from steering.replies import REPLY_TOKENS
 from storage.private_files import create_private_file
 
 

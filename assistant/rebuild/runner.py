@@ -21,8 +21,8 @@ from assistant.rebuild.protocol import Built, Effect, RebuildFailed, RebuildMess
 from assistant.records import LeftOut, PreferenceItem
 from assistant.reporting import reports_storage_errors
 from assistant.settings import Settings
+from steering.calibration.split import split_items
 from steering.errors import TooFewItemsError
-from steering.split import split_items
 from storage.records import EffectKey, EffectRecord
 from storage.store import Store
 

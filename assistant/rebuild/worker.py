@@ -39,9 +39,9 @@ from assistant.rebuild.protocol import (
 if TYPE_CHECKING:
     from assistant.rebuild.llama_chat import LlamaChat
     from steering.control_vector import ControlVector
-    from steering.effects import TokenEffects
-    from steering.estimator import Estimator
-    from steering.history import EffectKey
+    from steering.effects.history import EffectKey
+    from steering.effects.token_effects import TokenEffects
+    from steering.models.estimator import Estimator
 
 Emit = Callable[[RebuildMessage | ParityMessage], None]
 
@@ -82,8 +82,8 @@ def _end_with_the_app() -> None:
 
 def _rebuild(request: Start, emit: Emit) -> Built:
     from assistant.rebuild.llama_chat import LlamaChat
-    from steering.effects import TokenEffects
-    from steering.history import EffectKey
+    from steering.effects.history import EffectKey
+    from steering.effects.token_effects import TokenEffects
     from steering.pipeline import Request, build_profile
 
     emit(StageProgress("model", 0, 1))
@@ -140,7 +140,7 @@ def _estimator(request: RebuildRequest, chat: LlamaChat) -> Estimator:
     """In torch, or in llama.cpp alone where torch would need more memory than is free."""
     import psutil
 
-    from steering.estimator import fitting_estimator
+    from steering.models.estimator import fitting_estimator
 
     source, cache = Path(request.model_path), Path(request.estimator_cache)
     return fitting_estimator(source, cache, request.fingerprint, chat, psutil.virtual_memory().available)

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from steering.activations import Activations, activations_of
 from steering.backbones.base import Example
-from steering.language_model import LanguageModel
+from steering.models.activations import Activations, activations_of
+from steering.models.language_model import LanguageModel
 
 Pooling = Literal["mean", "last"]
 

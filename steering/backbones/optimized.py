@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from steering.backbones.base import Example
-from steering.language_model import LanguageModel
-from steering.network import Network, PreparedBatch, ScoredText
+from steering.models.language_model import LanguageModel
+from steering.models.network import Network, PreparedBatch, ScoredText
 
 STEPS = 10
 LEARNING_RATE = 0.002

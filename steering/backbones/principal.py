@@ -11,9 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from steering.activations import Activations
 from steering.backbones.base import Example
 from steering.backbones.differences import DifferenceBackbone, reply_differences
+from steering.models.activations import Activations
 
 
 class PrincipalComponent(DifferenceBackbone):

@@ -10,9 +10,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from steering.activations import Activations
 from steering.backbones.base import Example
 from steering.backbones.differences import DifferenceBackbone, prompt_differences
+from steering.models.activations import Activations
 
 
 class PromptContrast(DifferenceBackbone):

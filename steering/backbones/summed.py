@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from steering.backbones.base import Backbone, Example
-from steering.language_model import LanguageModel
+from steering.models.language_model import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)

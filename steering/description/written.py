@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from steering.chat_model import ChatModel
 from steering.description.habits import FIRST_PERSON, Habits, length_sentence, manner, measure_habits
 from steering.items import PreferenceItem
+from steering.models.chat_model import ChatModel
 from steering.neutral import load_neutral_set
 from steering.profile import Phrase
 from steering.prompts import well_formed

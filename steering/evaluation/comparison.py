@@ -16,21 +16,21 @@ from torch import Tensor
 
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
-from steering.calibration import START_DOSE, Candidate, at_dose_one, at_kl, candidate_blocks, fit_candidate
-from steering.chat_model import ChatModel
+from steering.calibration.candidates import START_DOSE, Candidate, at_dose_one, at_kl, candidate_blocks, fit_candidate
+from steering.calibration.harm import NeutralKl
+from steering.calibration.heldout import HeldOut, Nll
+from steering.calibration.tuning import NeutralReplies
 from steering.description import template_description
-from steering.effects import TokenEffects
-from steering.estimator import Estimator
+from steering.effects.history import history_slot, plan
+from steering.effects.phrases import rank_phrases
+from steering.effects.token_effects import TokenEffects
 from steering.evaluation.people import Person
-from steering.harm import NeutralKl
-from steering.heldout import HeldOut, Nll
-from steering.history import history_slot, plan
 from steering.items import PreferenceItem
 from steering.learning import own_replies, score_history
 from steering.material import examples, scored_text
-from steering.phrases import rank_phrases
+from steering.models.chat_model import ChatModel
+from steering.models.estimator import Estimator
 from steering.prompts import description_system, history_system
-from steering.tuning import NeutralReplies
 
 KL = 0.1
 """Nats at which vectors are compared."""

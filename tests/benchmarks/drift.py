@@ -25,14 +25,14 @@ from assistant.engine.session import Session
 from assistant.models.bundled import bundled_model
 from assistant.rebuild.llama_chat import LlamaChat, spare_cores
 from assistant.settings import Settings
+from steering.calibration.replies import repetition
+from steering.calibration.tuning import NeutralReplies
 from steering.control_vector import ControlVector
 from steering.evaluation.attribution import StyleClassifier
 from steering.evaluation.comparison import KL
 from steering.evaluation.people import Person, read_people
 from steering.items import PreferenceItem
 from steering.learning import neutral_replies
-from steering.replies import repetition
-from steering.tuning import NeutralReplies
 from tests.benchmarks.vectors import read, tell
 
 TURNS = 10

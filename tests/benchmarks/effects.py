@@ -3,7 +3,7 @@
 One run measures all three sides, each in a process of its own, on the same items:
 
 - naive: float32, one item at a time, two full passes, the logits of every position;
-- ours: `steering.effects.score`;
+- ours: `steering.effects.token_effects.score`;
 - floor: one pass of the model's body, in the data type that ours takes, over the tokens that differ. A token is
   counted once for all sequences that agree up to it, on both sides of all effects.
 
@@ -33,11 +33,11 @@ import numpy as np
 import torch
 
 from assistant.models.bundled import bundled_model
-from steering.effects import TokenEffects, score
-from steering.estimator import Estimator, load_estimator
-from steering.history import Job, history_slot, plan
+from steering.effects.history import Job, history_slot, plan
+from steering.effects.token_effects import TokenEffects, score
 from steering.items import PreferenceItem, Source
-from steering.limits import MAX_HISTORY_TOKENS
+from steering.models.estimator import Estimator, load_estimator
+from steering.models.limits import MAX_HISTORY_TOKENS
 from steering.neutral import load_neutral_set
 from steering.prompts import history_system, render_prompt, tokenize_text
 

@@ -27,10 +27,10 @@ from assistant.models.fingerprint import fingerprint
 from assistant.rebuild.llama_chat import LlamaChat
 from assistant.settings import Settings
 from steering.control_vector import ControlVector
-from steering.estimator import load_estimator
 from steering.evaluation.comparison import Comparison
 from steering.evaluation.people import Person, draw, planted, read_people
 from steering.learning import neutral_replies
+from steering.models.estimator import load_estimator
 
 METHODS = (
     *("caa", "steerx-caa", "steerx-caa-sum", "stylevector", "steerx-stylevector", "steerx-stylevector-sum"),

@@ -20,13 +20,13 @@ import numpy as np
 from assistant.models.bundled import bundled_model
 from assistant.rebuild.llama_chat import LlamaChat
 from assistant.settings import Settings
+from steering.calibration.replies import repetition
 from steering.control_vector import ControlVector
 from steering.description import template_description
 from steering.evaluation.attribution import Recognised, StyleClassifier, recognised
 from steering.evaluation.people import Person, read_people
 from steering.learning import neutral_replies
 from steering.prompts import description_system
-from steering.replies import repetition
 from tests.benchmarks.vectors import read, tell
 
 REQUESTS = 6

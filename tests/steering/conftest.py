@@ -11,9 +11,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from assistant.engine.protocol import Sampling
 from assistant.models.bundled import bundled_model
 from assistant.rebuild.llama_chat import LlamaChat
-from steering.estimator import Estimator, load_estimator
 from steering.items import PreferenceItem
-from steering.network import Network, ScoredText
+from steering.models.estimator import Estimator, load_estimator
+from steering.models.network import Network, ScoredText
 from tests.steering.oracles import make_items, make_texts
 from tests.tiny_models import write_tiny_model
 

@@ -12,9 +12,9 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from steering.effects import TokenEffects
+from steering.effects.token_effects import TokenEffects
 from steering.items import PreferenceItem, Source
-from steering.network import ScoredText
+from steering.models.network import ScoredText
 from steering.prompts import UNPROMPTED_REQUEST
 
 TINY_VOCABULARY = 279

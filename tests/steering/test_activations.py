@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from steering.activations import Activations, ChatActivations, TorchActivations
 from steering.backbones.base import Example
 from steering.backbones.mean_difference import MeanDifference
+from steering.calibration.harm import plain_text
 from steering.control_vector import ControlVector
-from steering.harm import plain_text
 from steering.material import scored_text
+from steering.models.activations import Activations, ChatActivations, TorchActivations
 from steering.neutral import load_neutral_set
 from tests.steering.oracles import block_output, make_directions, make_items
 

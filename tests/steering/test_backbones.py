@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from steering.activations import ChatActivations
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
 from steering.backbones.differences import DifferenceBackbone
@@ -14,7 +13,8 @@ from steering.backbones.mean_difference import MeanDifference
 from steering.backbones.principal import PrincipalComponent
 from steering.backbones.prompt_contrast import PromptContrast
 from steering.backbones.summed import Summed, summed
-from steering.network import ScoredText
+from steering.models.activations import ChatActivations
+from steering.models.network import ScoredText
 from tests.steering.oracles import block_output, make_texts
 
 DIFFERENCES = {name: method for name, method in BACKBONES.items() if isinstance(method, DifferenceBackbone)}

@@ -9,14 +9,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from steering.effects import TokenEffects, score, scored_tokens
+from steering.effects.history import METHOD, EffectKey, Job, history_slot, plan
+from steering.effects.token_effects import TokenEffects, score, scored_tokens
 from steering.errors import EstimatorError
-from steering.estimator import Estimator, load_estimator
-from steering.history import METHOD, EffectKey, Job, history_slot, plan
 from steering.items import PreferenceItem, Source
 from steering.learning import score_history
-from steering.limits import MAX_HISTORY_TOKENS, MAX_TEXT_TOKENS, MAX_WINDOW_TOKENS
-from steering.network import ScoredText
+from steering.models.estimator import Estimator, load_estimator
+from steering.models.limits import MAX_HISTORY_TOKENS, MAX_TEXT_TOKENS, MAX_WINDOW_TOKENS
+from steering.models.network import ScoredText
 from steering.prompts import shortened_request
 from tests.steering.oracles import hard_text, is_bad, make_items, plain_prompt, token_logprobs
 from tests.tiny_models import write_tiny_model
@@ -75,7 +75,7 @@ def test_batch_size_and_item_order_change_nothing(estimator, effects, items, see
 
 
 def test_every_portion_is_handed_over_complete(estimator, items, monkeypatch):
-    monkeypatch.setattr("steering.effects.PORTION_TOKENS", 60)
+    monkeypatch.setattr("steering.effects.token_effects.PORTION_TOKENS", 60)
     handed: list[dict[str, TokenEffects]] = []
     score(estimator, planned(items, estimator.tokenizer), handed.append)
     assert len(handed) > 1

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from steering.errors import EstimatorError
-from steering.estimator import load_estimator, pick_dtype
+from steering.models.estimator import load_estimator, pick_dtype
 from tests.tiny_models import write_tiny_model
 
 CPU = torch.device("cpu")
@@ -37,7 +37,7 @@ def test_a_gguf_file_is_converted_once(tmp_path):
 
 def test_two_processes_may_convert_at_once(tmp_path):
     source = write_tiny_model(tmp_path / "tiny.gguf")
-    program = "import sys; from pathlib import Path; from steering.estimator import load_estimator as load; "
+    program = "import sys; from pathlib import Path; from steering.models.estimator import load_estimator as load; "
     load = [sys.executable, "-c", program + "load(Path(sys.argv[1]), Path(sys.argv[2]), 'abc')"]
     both = [subprocess.Popen([*load, source, tmp_path / "cache"]) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steering.calibration.tuning import NeutralReplies
 from steering.evaluation.attribution import READ_WORDS, StyleClassifier, habits_nearer, recognised, shortened
 from steering.evaluation.comparison import KL, Comparison
 from steering.evaluation.people import draw, planted, read_people
 from steering.neutral import load_neutral_set
-from steering.tuning import NeutralReplies
 
 
 def line(user: str, split: str, order: int, text: str = "a text", **more: str) -> str:

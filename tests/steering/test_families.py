@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from steering.network import Network
+from steering.models.network import Network
 from tests.steering.oracles import make_directions, make_texts
 
 SIZES = {

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steering.heldout import HeldOut, Nll
+from steering.calibration.heldout import HeldOut, Nll
 from tests.steering.oracles import make_directions, token_logprobs
 
 scores = st.lists(

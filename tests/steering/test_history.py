@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from steering.effects import TokenEffects
-from steering.estimator import Estimator
-from steering.history import ITEM_TOKENS, EffectKey, history_slot, plan
+from steering.effects.history import ITEM_TOKENS, EffectKey, history_slot, plan
+from steering.effects.token_effects import TokenEffects
 from steering.items import PreferenceItem, Source
 from steering.learning import HANDED_OVER_AT_ONCE, ScoredHistory, score_history
+from steering.models.estimator import Estimator
 
 WORDS = ("garden", "rice", "roses", "train", "hello", "rain", "you", "cup", "late", "key")
 Cache = dict[EffectKey, TokenEffects]

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
+from steering.calibration.replies import compare_replies, repetition
+from steering.calibration.split import MAX_HELD_BACK, MAX_TUNE, MIN_ITEMS, split_items
+from steering.calibration.tuning import NeutralReplies, choose_settings
+from steering.effects.selection import token_weights
 from steering.errors import TooFewItemsError
 from steering.items import CONTRASTIVE_SOURCES, PreferenceItem, Source
 from steering.learning import own_replies, score_history
 from steering.material import LEARNED_TOKENS, examples, scored_text
-from steering.network import ScoredText
+from steering.models.network import ScoredText
 from steering.prompts import description_system, render_prompt
-from steering.replies import compare_replies, repetition
-from steering.selection import token_weights
-from steering.split import MAX_HELD_BACK, MAX_TUNE, MIN_ITEMS, split_items
-from steering.tuning import NeutralReplies, choose_settings
 
 WORDS = ("garden", "rice", "roses", "train", "hello", "rain", "you", "cup", "late", "key")
 

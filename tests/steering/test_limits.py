@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steering.effects.history import ITEM_TOKENS
 from steering.errors import EstimatorError
-from steering.history import ITEM_TOKENS
-from steering.limits import MAX_WINDOW_TOKENS, MIN_CONTEXT, Limits, limits_of, windows
+from steering.models.limits import MAX_WINDOW_TOKENS, MIN_CONTEXT, Limits, limits_of, windows
 
 
 @given(prompt=st.integers(1, 400), text=st.integers(1, 3000), context=st.one_of(st.none(), st.integers(420, 4000)))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from steering.errors import EstimatorError
-from steering.network import Network, ScoredText, batches
+from steering.models.network import Network, ScoredText, batches
 from tests.steering.oracles import block_output, full_logprobs, make_directions, make_texts, token_logprobs
 
 LAST = 2
@@ -91,8 +91,8 @@ def test_residual_norms_are_medians_over_the_scored_places(network, model, texts
 
 
 def test_the_gradient_is_that_of_the_steered_forward_pass(network, model, texts, monkeypatch):
-    monkeypatch.setattr("steering.network.LOGITS_AT_ONCE", 7 * network.vocabulary)
-    monkeypatch.setattr("steering.network.MIN_ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("steering.models.network.LOGITS_AT_ONCE", 7 * network.vocabulary)
+    monkeypatch.setattr("steering.models.network.MIN_ROWS_AT_ONCE", 1)
     (start,) = make_directions(1, norm=0.5).values()
     expected, found = (start.clone().requires_grad_() for _ in range(2))
     torch.stack([token_logprobs(model, text, {1: expected}).sum() for text in texts]).sum().backward()

@@ -11,9 +11,9 @@ from assistant.engine.protocol import Sampling
 from assistant.rebuild.llama_chat import LlamaChat
 from steering.backbones.base import Example
 from steering.backbones.mean_difference import MeanDifference
+from steering.calibration.harm import plain_text
 from steering.control_vector import ControlVector
 from steering.errors import ParityError
-from steering.harm import plain_text
 from steering.material import scored_text
 from steering.neutral import load_neutral_set
 from steering.parity import MAX_KL, check_same_network, check_same_tokens, mean_kl

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from steering.activations import ChatActivations, TorchActivations, activations_of
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
 from steering.backbones.optimized import Optimized
-from steering.estimator import Estimator, fitting_estimator, memory_needed, quantized_estimator
-from steering.harm import NeutralKl
-from steering.heldout import HeldOut
+from steering.calibration.harm import NeutralKl
+from steering.calibration.heldout import HeldOut
+from steering.calibration.tuning import candidate_count
 from steering.learning import score_history
-from steering.quantized import QuantizedNetwork
-from steering.tuning import candidate_count
+from steering.models.activations import ChatActivations, TorchActivations, activations_of
+from steering.models.estimator import Estimator, fitting_estimator, memory_needed, quantized_estimator
+from steering.models.quantized import QuantizedNetwork
 from tests.steering.oracles import make_directions, make_texts
 
 BLOCK = 1

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steering.effects.phrases import WordEffect, rank_phrases, word_effects
+from steering.effects.selection import preference_tokens, token_weights, without_vetoed
 from steering.items import PreferenceItem, Source
-from steering.phrases import WordEffect, rank_phrases, word_effects
-from steering.selection import preference_tokens, token_weights, without_vetoed
 from tests.steering.oracles import make_effects
 
 EFFECTS = [-100.0, -2.0, 0.0, 0.49, 0.5, 3.0, 800.0]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from steering.network import Directions, ScoredText
+from steering.models.network import Directions, ScoredText
 
 
 class LanguageModel(Protocol):

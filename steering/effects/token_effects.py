@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steering.estimator import Estimator
-from steering.history import Job, history_slot
+from steering.effects.history import Job, history_slot
+from steering.effects.scoring import Scorer
 from steering.items import PreferenceItem
-from steering.limits import MAX_TEXT_TOKENS, windows
-from steering.network import ScoredText
+from steering.models.estimator import Estimator
+from steering.models.limits import MAX_TEXT_TOKENS, windows
+from steering.models.network import ScoredText
 from steering.prompts import history_system, render_prompt, shortened_request, tokenize_text, well_formed
-from steering.scoring import Scorer
 
 PORTION_TOKENS = 4096
 """Tokens of texts that are scored before their effects are handed over: what a kill costs at most. The first effects

@@ -8,14 +8,14 @@ from typing import Any
 
 from steering.backbones import CHOOSING, Backbone
 from steering.backbones.base import Example
-from steering.calibration import Calibration, Candidate, best, candidate_blocks
-from steering.estimator import Estimator
-from steering.harm import NeutralKl, reply_text
-from steering.heldout import HeldOut, Nll
+from steering.calibration.candidates import Calibration, Candidate, best, candidate_blocks
+from steering.calibration.harm import NeutralKl, reply_text
+from steering.calibration.heldout import HeldOut, Nll
 from steering.items import PreferenceItem
-from steering.language_model import LanguageModel
 from steering.material import scored_text
-from steering.network import Directions, ScoredText
+from steering.models.estimator import Estimator
+from steering.models.language_model import LanguageModel
+from steering.models.network import Directions, ScoredText
 from steering.profile import MAX_KL, Form
 from steering.prompts import description_system
 

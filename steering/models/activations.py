@@ -13,10 +13,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from steering.chat_model import ChatModel
-from steering.language_model import LanguageModel
-from steering.network import Network, PreparedBatch, ScoredText
-from steering.quantized import QuantizedNetwork
+from steering.models.chat_model import ChatModel
+from steering.models.language_model import LanguageModel
+from steering.models.network import Network, PreparedBatch, ScoredText
+from steering.models.quantized import QuantizedNetwork
 
 
 class Activations(Protocol):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from steering.chat_model import ChatModel
 from steering.control_vector import ControlVector
+from steering.models.chat_model import ChatModel
 from steering.profile import MAX_REPLY_CHANGE
 
 Floats = npt.NDArray[np.float64]

@@ -11,18 +11,18 @@ from torch import Tensor
 
 from steering.backbones import BACKBONES, CHOOSING
 from steering.backbones.base import Example
-from steering.calibration import DOSE_STEP, Candidate, at_dose_one, at_kl, fit_candidate, within_budget
-from steering.chat_model import ChatModel
+from steering.calibration.candidates import DOSE_STEP, Candidate, at_dose_one, at_kl, fit_candidate, within_budget
+from steering.calibration.harm import NeutralHarm, NeutralKl, TeacherForcedHarm, reply_text
+from steering.calibration.heldout import HeldOut, Nll
+from steering.calibration.replies import ReplyChange, compare_replies, generate_replies
+from steering.calibration.tuning import Choice, NeutralReplies
 from steering.control_vector import ControlVector
-from steering.estimator import Estimator
-from steering.harm import NeutralHarm, NeutralKl, TeacherForcedHarm, reply_text
-from steering.heldout import HeldOut, Nll
 from steering.items import PreferenceItem
 from steering.material import scored_text
+from steering.models.chat_model import ChatModel
+from steering.models.estimator import Estimator
 from steering.neutral import load_neutral_set
 from steering.profile import MAX_KL, MAX_NLL_RISE, StrengthPoint
-from steering.replies import ReplyChange, compare_replies, generate_replies
-from steering.tuning import Choice, NeutralReplies
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 """Where the curve of gain against strength is measured; the slider goes from 0 to 2."""

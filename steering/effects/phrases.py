@@ -9,10 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from steering.effects import TokenEffects
+from steering.effects.selection import PREFERENCE_NATS
+from steering.effects.token_effects import TokenEffects
 from steering.items import PreferenceItem
 from steering.profile import Phrase
-from steering.selection import PREFERENCE_NATS
 
 MAX_WORDS = 4
 PRIOR_OCCURRENCES = 4

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from transformers import Cache
 
-from steering.beginning import can_be_followed, followed
 from steering.errors import EstimatorError
+from steering.models.beginning import can_be_followed, followed
 
 Directions: TypeAlias = Mapping[int, Tensor]
 """Vectors of shape [width] by the block to whose output they are added."""

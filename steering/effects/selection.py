@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
-from steering.effects import TokenEffects
+from steering.effects.token_effects import TokenEffects
 from steering.profile import PREFERENCE_THRESHOLD
 
 Weighting = Literal["sigmoid", "relu", "threshold", "uniform"]

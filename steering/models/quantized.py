@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from steering.chat_model import ChatModel
 from steering.control_vector import ControlVector
-from steering.network import Directions, ScoredText
+from steering.models.chat_model import ChatModel
+from steering.models.network import Directions, ScoredText
 
 
 @dataclass(frozen=True, slots=True)

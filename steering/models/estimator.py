@@ -13,12 +13,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from transformers.utils import logging as transformers_logging
 
-from steering.chat_model import ChatModel
 from steering.errors import EstimatorError
-from steering.language_model import LanguageModel
-from steering.limits import Limits, limits_of
-from steering.network import Network
-from steering.quantized import QuantizedNetwork
+from steering.models.chat_model import ChatModel
+from steering.models.language_model import LanguageModel
+from steering.models.limits import Limits, limits_of
+from steering.models.network import Network
+from steering.models.quantized import QuantizedNetwork
 
 _CONVERSION_BYTES = 7
 """Of memory, for each parameter while a GGUF file is converted (494 million parameters took 3.5 GiB)."""

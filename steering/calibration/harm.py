@@ -1,7 +1,7 @@
 """What steering does to texts that are none of the person's business, against a budget (METHOD: damage guard).
 
 Measured with teacher forcing here: KL on the model's own neutral replies, NLL on neutral texts, multiple choice
-accuracy by the likelihood of the choices. Generated replies are looked at in `steering.replies`.
+accuracy by the likelihood of the choices. Generated replies are looked at in `steering.calibration.replies`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from steering.heldout import HeldOut
-from steering.language_model import LanguageModel
-from steering.network import Directions, ScoredText
+from steering.calibration.heldout import HeldOut
+from steering.models.language_model import LanguageModel
+from steering.models.network import Directions, ScoredText
 from steering.neutral import Question
 from steering.profile import MAX_ACCURACY_DROP, MAX_KL, MAX_NLL_RISE
 from steering.prompts import render_prompt, tokenize_text

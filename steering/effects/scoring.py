@@ -10,8 +10,8 @@ from torch import Tensor
 from transformers import Cache
 
 from steering.errors import EstimatorError
-from steering.language_model import LanguageModel
-from steering.network import ScoredText, batches
+from steering.models.language_model import LanguageModel
+from steering.models.network import ScoredText, batches
 
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 """How torch says it on CUDA and MPS, and on a CPU of Linux or macOS, and of Windows."""

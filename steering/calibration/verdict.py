@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from steering.finish import Measured, Shipped
+from steering.calibration.finish import Measured, Shipped
+from steering.calibration.split import ENOUGH_ITEMS
 from steering.profile import Form
-from steering.split import ENOUGH_ITEMS
 
 
 @dataclass(frozen=True, slots=True)

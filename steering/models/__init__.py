@@ -1,0 +1,1 @@
+"""Language models as the science sees them: torch's, cut into blocks, and the quantized one that chats."""
