@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steering.calibration.replies import REPLY_TOKENS, generate_replies
+from steering.calibration.replies import REPLY_TOKENS
 from steering.calibration.tuning import NeutralReplies
 from steering.effects.history import EffectKey, plan
 from steering.effects.token_effects import TokenEffects, score, unscored_tokens
@@ -85,8 +85,9 @@ def score_history(
 def neutral_replies(chat: ChatModel, known: Sequence[str], on_reply: Callable[[int], None]) -> NeutralReplies:
     """The chat model's replies to the neutral requests, generated unless they are all known."""
     requests = load_neutral_set().prompts
-    replies = known if len(known) == len(requests) else generate_replies(chat, requests, on_reply=on_reply)
-    return NeutralReplies(requests, tuple(replies))
+    if len(known) == len(requests):
+        return NeutralReplies(requests, tuple(known))
+    return NeutralReplies(requests, tuple(chat.replies(requests, max_tokens=REPLY_TOKENS, on_reply=on_reply)))
 
 
 def own_replies(
@@ -96,11 +97,8 @@ def own_replies(
 
     It answers the request as vectors see it, cut to its end.
     """
-    replies: dict[str, str] = {}
-    for done, item in enumerate(items):
-        if not item.negative:
-            request = shortened_request(tokenizer, item.context, REQUEST_TOKENS)
-            reply = chat.reply(request, max_tokens=REPLY_TOKENS, seed=done)
-            replies[item.id] = reply if reply.strip() else "."
-        on_reply(done + 1)
-    return replies
+    asked = [item for item in items if not item.negative]
+    requests = [shortened_request(tokenizer, item.context, REQUEST_TOKENS) for item in asked]
+    given = len(items) - len(asked)
+    replies = chat.replies(requests, max_tokens=REPLY_TOKENS, on_reply=lambda done: on_reply(given + done))
+    return {item.id: reply if reply.strip() else "." for item, reply in zip(asked, replies, strict=True)}

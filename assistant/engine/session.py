@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import time
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,16 @@ class Session:
         self.count_tokens = functools.lru_cache(maxsize=4096)(self._count_tokens)
         self._drawn: tuple[str, list[int]] = ("", [])
         self.loaded = self._describe(steers(self.context), started)
+
+    def beside(self, threads: int) -> Session:
+        """A session on the same model with an empty window of its own, unsteered; it ends before this one is closed.
+
+        Raises: EngineError: no memory for the window.
+        """
+        other = copy.copy(self)
+        other.context = LlamaContext(self.model, self.context.window, threads)
+        other._drawn = ("", [])
+        return other
 
     def close(self) -> None:
         """Give the memory back."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from steering.control_vector import ControlVector
 from steering.prompts import UNPROMPTED_REQUEST
 
 CONTEXT_TOKENS = 2048
+MOST_WRITERS = 4
+"""Replies that are written at a time, each in a window of its own."""
 
 
 class LlamaChat:
@@ -31,6 +34,7 @@ class LlamaChat:
         Raises: AssistantError: it cannot be loaded.
         """
         # With a core taken by other work, two threads on two cores write three times slower than one.
+        self._cores = threads
         self._threads = threads or spare_cores()
         self._session = Session(Load(str(model_path), CONTEXT_TOKENS, self._threads), AbortFlag())
         self._sampling = sampling
@@ -81,17 +85,32 @@ class LlamaChat:
         sampling = replace(self._sampling, max_tokens=max_tokens, seed=seed, grammar=grammar)
         if greedy:
             sampling = replace(sampling, temperature=0.0)
-        # A token is at least one character, so this always fits the window.
-        asked = (request or UNPROMPTED_REQUEST)[-(CONTEXT_TOKENS // 2) :]
-        turns = (Turn("system", system),) if system else ()
-        pieces: list[str] = []
+        return _written(self._session, request, system, sampling)
 
-        def collect(event: Event) -> None:
-            if isinstance(event, Piece):
-                pieces.append(event.text)
+    def replies(
+        self,
+        requests: Sequence[str],
+        *,
+        system: str = "",
+        vector: ControlVector | None = None,
+        max_tokens: int,
+        on_reply: Callable[[int], None] = lambda _: None,
+    ) -> list[str]:
+        """See `ChatModel.replies`; a request too long for the window is cut to its end."""
+        writers = self._writers
+        for writer in writers:
+            _steer(writer, vector)
 
-        generate(self._session, Generate((*turns, Turn("user", asked)), sampling), collect)
-        return "".join(pieces)
+        def write(place: int) -> str:
+            sampling = replace(self._sampling, max_tokens=max_tokens, seed=place)
+            return _written(writers[place % len(writers)], requests[place], system, sampling)
+
+        replies: list[str] = []
+        with ThreadPoolExecutor(len(writers)) as pool:
+            for start in range(0, len(requests), len(writers)):
+                replies += pool.map(write, range(start, min(len(requests), start + len(writers))))
+                on_reply(len(replies))
+        return replies
 
     def logprobs(
         self, token_ids: Sequence[int], vector: ControlVector | None = None, *, first: int = 0
@@ -111,10 +130,36 @@ class LlamaChat:
     def _reader(self) -> ResidualReader:
         return ResidualReader(self._session.model, self._session.context.window, self._threads)
 
+    @functools.cached_property
+    def _writers(self) -> list[Session]:
+        """Several windows with few threads each: many threads of one window wait for each other in a loop, and beside
+        other work that costs more than they bring."""
+        cores = self._cores or physical_cores()
+        count = min(cores, MOST_WRITERS)
+        return [self._session.beside(max(1, cores // count)) for _ in range(count)]
+
     def _steer(self, vector: ControlVector | None) -> None:
-        self._session.steer(vector.directions if vector else {}, 1.0)
+        _steer(self._session, vector)
 
 
 def spare_cores() -> int:
     """All cores but one, which the chat keeps; at least 1."""
     return max(1, physical_cores() - 1)
+
+
+def _steer(session: Session, vector: ControlVector | None) -> None:
+    session.steer(vector.directions if vector else {}, 1.0)
+
+
+def _written(session: Session, request: str, system: str, sampling: Sampling) -> str:
+    """A reply, its request cut to an end that always fits: a token is at least one character."""
+    asked = (request or UNPROMPTED_REQUEST)[-(CONTEXT_TOKENS // 2) :]
+    turns = (Turn("system", system),) if system else ()
+    pieces: list[str] = []
+
+    def collect(event: Event) -> None:
+        if isinstance(event, Piece):
+            pieces.append(event.text)
+
+    generate(session, Generate((*turns, Turn("user", asked)), sampling), collect)
+    return "".join(pieces)

@@ -14,7 +14,7 @@ from steering.backbones.base import Example
 from steering.calibration.candidates import DOSE_STEP, Candidate, at_dose_one, at_kl, fit_candidate, within_budget
 from steering.calibration.harm import NeutralHarm, NeutralKl, TeacherForcedHarm, reply_text
 from steering.calibration.heldout import HeldOut, Nll
-from steering.calibration.replies import ReplyChange, compare_replies, generate_replies
+from steering.calibration.replies import REPLY_TOKENS, ReplyChange, compare_replies
 from steering.calibration.tuning import Choice, NeutralReplies
 from steering.control_vector import ControlVector
 from steering.items import PreferenceItem
@@ -87,8 +87,12 @@ class Finisher:
         """Generate with the vector in the chat model itself; lower the dose while replies repeat or change length."""
         for tries_left in reversed(range(_TRIES)):
             vector = as_control_vector(candidate, chat.architecture) if candidate.dose > 0 else None
-            steered = generate_replies(
-                chat, self._judging.requests, system=self._system, vector=vector, on_reply=on_reply
+            steered = chat.replies(
+                self._judging.requests,
+                system=self._system,
+                vector=vector,
+                max_tokens=REPLY_TOKENS,
+                on_reply=on_reply,
             )
             change = compare_replies(self._judging.replies, steered)
             if change.within_budget or not tries_left or candidate.dose == 0:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from steering.control_vector import ControlVector
-from steering.models.chat_model import ChatModel
 from steering.profile import MAX_REPLY_CHANGE
 
 Floats = npt.NDArray[np.float64]
@@ -39,22 +37,6 @@ class ReplyChange:
         return (
             self.credible_repetition_rise <= MAX_REPLY_CHANGE and abs(self.credible_length_change) <= MAX_REPLY_CHANGE
         )
-
-
-def generate_replies(
-    chat: ChatModel,
-    requests: Sequence[str],
-    *,
-    system: str = "",
-    vector: ControlVector | None = None,
-    on_reply: Callable[[int], None] = lambda _: None,
-) -> list[str]:
-    """A reply to every request, seeded by its place, so that both sides of a comparison draw alike."""
-    replies = []
-    for place, request in enumerate(requests):
-        replies.append(chat.reply(request, system=system, vector=vector, max_tokens=REPLY_TOKENS, seed=place))
-        on_reply(place + 1)
-    return replies
 
 
 def compare_replies(unsteered: Sequence[str], steered: Sequence[str]) -> ReplyChange:

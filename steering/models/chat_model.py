@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -50,6 +50,21 @@ class ChatModel(Protocol):
         grammar: str = "",
     ) -> str:
         """One reply under the sampling settings that the person chats with, or greedy; it obeys a grammar (GBNF)."""
+        ...
+
+    def replies(
+        self,
+        requests: Sequence[str],
+        *,
+        system: str = "",
+        vector: ControlVector | None = None,
+        max_tokens: int,
+        on_reply: Callable[[int], None] = ...,
+    ) -> list[str]:
+        """A reply to every request under the sampling settings that the person chats with, some at a time.
+
+        Each is seeded by its place, so that both sides of a comparison draw alike; `on_reply` gets how many are done.
+        """
         ...
 
     def logprobs(

@@ -41,10 +41,7 @@ def replies(
     requests = [item.context for item in person.test[:REQUESTS]]
 
     def answer(system: str, steered: ControlVector | None) -> list[str]:
-        return [
-            chat.reply(request, system=system, vector=steered, max_tokens=REPLY_TOKENS, seed=seed)
-            for seed, request in enumerate(requests)
-        ]
+        return chat.replies(requests, system=system, vector=steered, max_tokens=REPLY_TOKENS)
 
     yield "unsteered", answer("", None)
     yield "description", answer(description, None)
