@@ -143,9 +143,10 @@ class Calibration:
         enough = max(i for i, gain in enumerate(gains) if gain >= _ENOUGH * max(gains) or gain == max(gains))
         return replace(compared, dose=doses[enough], gain=gains[enough], kl=TARGET_KLS[enough])
 
-    def unsteered(self, blocks: tuple[int, ...]) -> Nll:
+    @property
+    def unsteered(self) -> Nll:
         """NLL of the tuning texts without a vector."""
-        return self._ground(blocks).unsteered
+        return self._ground(candidate_blocks(len(self._network.blocks))[0]).unsteered
 
     def _compared(
         self, name: str, backbone: Backbone, examples: Sequence[Example], blocks: tuple[int, ...]
@@ -158,12 +159,13 @@ class Calibration:
 
     def _ground(self, blocks: tuple[int, ...]) -> _Ground:
         if blocks not in self._grounds:
-            self._grounds[blocks] = _Ground(self._network, self._tuning, self._replies, blocks)
+            known = next(iter(self._grounds.values())).unsteered if self._grounds else None
+            self._grounds[blocks] = _Ground(self._network, self._tuning, self._replies, blocks, known)
         return self._grounds[blocks]
 
 
 class _Ground:
-    """What candidates of one set of blocks are measured on."""
+    """What candidates of one set of blocks are measured on; `unsteered` is the same for all sets."""
 
     def __init__(
         self,
@@ -171,11 +173,12 @@ class _Ground:
         tuning: Sequence[ScoredText],
         neutral_replies: Sequence[ScoredText],
         blocks: tuple[int, ...],
+        unsteered: Nll | None,
     ) -> None:
         self.kl = NeutralKl(network, neutral_replies, min(blocks))
         self.norms = self.kl.residual_norms(blocks)
         self._held = HeldOut(network, tuning, min(blocks))
-        self.unsteered = self._held.nll()
+        self.unsteered = unsteered or self._held.nll()
 
     def gain(self, candidate: Candidate) -> float:
         return self._held.nll(candidate.directions()).gain_over(self.unsteered)

@@ -92,8 +92,7 @@ def choose_settings(
         candidates.append(candidate)
         on_candidate(len(candidates))
     chosen = calibration.with_best_dose(best(candidates))
-    unsteered = calibration.unsteered(chosen.blocks)
-    described = _gains_with_description(estimator, chosen, tune, neutral, description, unsteered)
+    described = _gains_with_description(estimator, chosen, tune, neutral, description, calibration.unsteered)
     if own_words and description:
         return Choice(chosen, "both" if described["both"].gain > described["description"].gain else "description")
     return Choice(chosen, _form(chosen.gain, described))
