@@ -27,8 +27,8 @@ COMPARE_KL = 0.1
 START_DOSE = 0.1
 """Where the search for a KL begins: typical of 0.1 nats."""
 MAX_DOSE = 0.3
-_ENOUGH = 0.9
-"""The strongest dose that keeps this share of the best gain is taken: a gain that nobody can see is worth little."""
+KEPT_GAIN = 0.9
+"""Of all that keeps this share of the best gain, what shows most is taken: a gain nobody can see is worth little."""
 _TRIES = 4
 """Measurements of the KL that a search for it takes at most."""
 DOSE_STEP = 0.85
@@ -133,14 +133,14 @@ class Calibration:
             yield self._compared(name, other, examples, best(tried).blocks)
 
     def with_best_dose(self, compared: Candidate) -> Candidate:
-        """Fine: a candidate at the largest dose that keeps _ENOUGH of its best gain."""
+        """Fine: a candidate at the largest dose that keeps KEPT_GAIN of its best gain."""
         ground = self._ground(compared.blocks)
         doses = [min(MAX_DOSE, compared.dose * math.sqrt(target / COMPARE_KL)) for target in TARGET_KLS]
         gains = [
             compared.gain if target == COMPARE_KL else ground.gain(compared.at_dose(dose))
             for target, dose in zip(TARGET_KLS, doses, strict=True)
         ]
-        enough = max(i for i, gain in enumerate(gains) if gain >= _ENOUGH * max(gains) or gain == max(gains))
+        enough = max(i for i, gain in enumerate(gains) if gain >= KEPT_GAIN * max(gains) or gain == max(gains))
         return replace(compared, dose=doses[enough], gain=gains[enough], kl=TARGET_KLS[enough])
 
     @property

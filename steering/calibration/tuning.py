@@ -8,7 +8,7 @@ from typing import Any
 
 from steering.backbones import CHOOSING, Backbone
 from steering.backbones.base import Example
-from steering.calibration.candidates import Calibration, Candidate, best, candidate_blocks
+from steering.calibration.candidates import KEPT_GAIN, Calibration, Candidate, best, candidate_blocks
 from steering.calibration.harm import NeutralKl, reply_text
 from steering.calibration.heldout import HeldOut, Nll
 from steering.items import PreferenceItem
@@ -20,7 +20,7 @@ from steering.profile import MAX_KL, Form
 from steering.prompts import description_system
 
 DESCRIPTION_MUST_GAIN = 0.01
-"""Nats/token that a description must add on the tuning items before it takes up room in every prompt."""
+"""Nats/token that a description must gain on the tuning items to stand alone."""
 CHOOSING_REPLIES = 16
 """Neutral replies that candidates are compared on; what is chosen is judged on the others."""
 
@@ -95,7 +95,7 @@ def choose_settings(
     described = _gains_with_description(estimator, chosen, tune, neutral, description, calibration.unsteered)
     if own_words and description:
         return Choice(chosen, "both" if described["both"].gain > described["description"].gain else "description")
-    return Choice(chosen, _form(chosen.gain, described))
+    return Choice(chosen, choose_form(chosen.gain, described))
 
 
 def candidate_count(network: LanguageModel) -> int:
@@ -108,21 +108,24 @@ def _tried(network: LanguageModel) -> dict[str, Backbone]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Described:
-    """Gain on the tuning items in nats/token, and KL on the neutral replies in nats."""
+class Described:
+    """A form with the description: gain on the tuning items in nats/token, KL on the neutral replies in nats."""
 
     gain: float
     kl: float
 
 
-def _form(vector_gain: float, described: Mapping[Form, _Described]) -> Form:
-    """Simplest form first: another one must gain DESCRIPTION_MUST_GAIN more, within the KL budget."""
-    form: Form = "vector" if vector_gain > 0 else "none"
-    found = max(0.0, vector_gain)
-    for name, measured in described.items():
-        if measured.kl <= MAX_KL and measured.gain > found + DESCRIPTION_MUST_GAIN:
-            form, found = name, measured.gain
-    return form
+def choose_form(vector_gain: float, described: Mapping[Form, Described]) -> Form:
+    """The form that shows most of the person among those that keep the gain within the KL budget.
+
+    Measured on replies, vector and description together are taken for the person's own twice as often as either alone.
+    """
+    gains: dict[Form, float] = {"both": 0.0, "vector": vector_gain, "description": 0.0}
+    gains |= {form: found.gain for form, found in described.items() if found.kl <= MAX_KL}
+    if gains["description"] <= DESCRIPTION_MUST_GAIN:
+        gains["description"] = 0.0
+    found = max(gains.values())
+    return next(form for form, gain in gains.items() if gain >= KEPT_GAIN * found) if found > 0 else "none"
 
 
 def _gains_with_description(
@@ -132,7 +135,7 @@ def _gains_with_description(
     neutral: NeutralReplies,
     description: str,
     unsteered: Nll,
-) -> dict[Form, _Described]:
+) -> dict[Form, Described]:
     """The description alone, then with the vector."""
     if not description:
         return {}
@@ -143,4 +146,4 @@ def _gains_with_description(
     replies = neutral.choosing()
     kl = NeutralKl(network, replies.scored(tokenizer), block, replies.scored(tokenizer, system))
     forms: tuple[tuple[Form, Directions], ...] = (("description", {}), ("both", chosen.directions()))
-    return {form: _Described(held.nll(directions).gain_over(unsteered), kl(directions)) for form, directions in forms}
+    return {form: Described(held.nll(directions).gain_over(unsteered), kl(directions)) for form, directions in forms}

@@ -8,6 +8,7 @@ import torch
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
 from steering.calibration.candidates import COMPARE_KL, TARGET_KLS, Calibration, Candidate, best, candidate_blocks
+from steering.calibration.tuning import Described, choose_form
 from steering.models.network import ScoredText
 from tests.steering.oracles import full_logprobs, make_texts, token_logprobs
 
@@ -94,3 +95,21 @@ def test_the_strongest_dose_that_keeps_the_gain_is_taken(model, tuning, calibrat
     assert chosen.kl == max(enough)
     assert chosen.dose == pytest.approx(doses[chosen.kl])
     assert chosen.gain == pytest.approx(gains[chosen.kl], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("vector", "described", "form"),
+    [
+        (0.10, {"description": (0.02, 0.1), "both": (0.12, 0.2)}, "both"),
+        (0.10, {"description": (0.02, 0.1), "both": (0.091, 0.2)}, "both"),
+        (0.10, {"description": (0.02, 0.1), "both": (0.089, 0.2)}, "vector"),
+        (0.10, {"description": (0.02, 0.1), "both": (0.12, 0.31)}, "vector"),
+        (0.10, {}, "vector"),
+        (0.02, {"description": (0.05, 0.1), "both": (0.02, 0.2)}, "description"),
+        (-0.1, {"description": (0.009, 0.1), "both": (-0.1, 0.2)}, "none"),
+        (-0.1, {"description": (0.05, 0.4), "both": (-0.1, 0.2)}, "none"),
+        (0.0, {"description": (0.0, 0.0), "both": (0.0, 0.0)}, "none"),
+    ],
+)
+def test_the_form_shows_most_of_those_that_keep_the_gain(vector, described, form):
+    assert choose_form(vector, {name: Described(*figures) for name, figures in described.items()}) == form
