@@ -8,11 +8,11 @@ that ships is then made from all items with the chosen settings, at the same KL 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
-from steering.calibration.finish import Finisher, Measured, Shipped, as_control_vector
+from steering.calibration.finish import TRIES, Finisher, Measured, Shipped, as_control_vector
 from steering.calibration.split import Split, split_items
 from steering.calibration.tuning import Choice, candidate_count, choose_settings, description_gains
 from steering.calibration.verdict import verdict
@@ -97,8 +97,8 @@ def build_profile(
     def learned(items: Sequence[PreferenceItem]) -> list[Example]:
         return examples(tokenizer, items, history.effects, negatives, request.vetoed_phrases)
 
+    own_words = request.description is not None
     with clock.stage("calibration", candidate_count(network)) as done:
-        own_words = request.description is not None
         made = learned(split.fit)
         choice = choose_settings(estimator, made, split.tune, neutral, description, done, own_words=own_words)
     with clock.stage("vector"):
@@ -107,9 +107,14 @@ def build_profile(
             negatives |= own_replies(chat, tokenizer, newer, lambda _: None)
         system = description_system(description) if choice.form in ("description", "both") else ""
         finisher = Finisher(estimator, choice, neutral, system)
-        candidate, harm = finisher.ship(learned(split.learnable))
+        fitted = finisher.fit(learned(split.learnable))
     with clock.stage("check", len(neutral.judging().requests)) as done:
-        shipped = finisher.check_replies(chat, candidate, harm, done)
+        can_do_without = choice.form == "both" and not own_words
+        shipped = finisher.ship(chat, fitted, done, tries=1 if can_do_without else TRIES)
+        if can_do_without and not shipped.within_budget:
+            choice = replace(choice, form="vector")
+            finisher = Finisher(estimator, choice, neutral, "")
+            shipped = finisher.ship(chat, fitted, done)
     with clock.stage("held-back"):
         measured = finisher.measure(learned(split.development), split.held_back, shipped)
     outcome = _outcome(

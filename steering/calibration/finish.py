@@ -26,7 +26,8 @@ from steering.profile import MAX_KL, MAX_NLL_RISE, StrengthPoint
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 """Where the curve of gain against strength is measured; the slider goes from 0 to 2."""
-_TRIES = 3
+TRIES = 3
+"""Doses that replies are generated with at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class Shipped:
     replies: ReplyChange
     kl_by_strength: Mapping[float, float]
     safe_strength: float
+
+    @property
+    def within_budget(self) -> bool:
+        """Whether it does no more harm than the budget allows."""
+        return self.harm.within_budget and self.replies.within_budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +80,21 @@ class Finisher:
             network, tokenizer, self._block, kl=self._kl, texts=known.texts, questions=known.questions
         )
 
-    def ship(self, examples: Sequence[Example]) -> tuple[Candidate, TeacherForcedHarm]:
-        """The vector of all examples at the chosen KL, its dose lowered where the harm budget asks for it."""
+    def fit(self, examples: Sequence[Example]) -> Candidate:
+        """The vector of all examples at the chosen KL; at dose 0 where the form has none."""
         if self._choice.form not in ("vector", "both"):
-            return self._choice.candidate.at_dose(0.0), self._harm.measure({})
-        fitted = at_kl(self._fit(examples), self._plain_kl, self._choice.candidate.kl)
-        return within_budget(fitted, self._harm)
+            return self._choice.candidate.at_dose(0.0)
+        return at_kl(self._fit(examples), self._plain_kl, self._choice.candidate.kl)
 
-    def check_replies(
-        self, chat: ChatModel, candidate: Candidate, harm: TeacherForcedHarm, on_reply: Callable[[int], None]
+    def ship(
+        self, chat: ChatModel, fitted: Candidate, on_reply: Callable[[int], None], *, tries: int = TRIES
     ) -> Shipped:
-        """Generate with the vector in the chat model itself; lower the dose while replies repeat or change length."""
-        for tries_left in reversed(range(_TRIES)):
+        """The vector at a dose that the harm budget allows.
+
+        It generates with the chat model itself, and lowers the dose while replies repeat or change length.
+        """
+        candidate, harm = within_budget(fitted, self._harm)
+        for tries_left in reversed(range(tries)):
             vector = as_control_vector(candidate, chat.architecture) if candidate.dose > 0 else None
             steered = chat.replies(
                 self._judging.requests,

@@ -28,7 +28,7 @@ def verdict(items: int, form: Form, measured: Measured, shipped: Shipped) -> Ver
         return Verdict(
             "none", False, f"no gain on the texts held back ({measured.gain:+.3f} nats/token); more texts would help"
         )
-    if not (shipped.harm.within_budget and shipped.replies.within_budget):
+    if not shipped.within_budget:
         return Verdict(form, False, "it changes neutral replies by more than the harm budget allows; not switched on")
     if items < ENOUGH_ITEMS:
         return Verdict(
