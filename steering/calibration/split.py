@@ -12,7 +12,7 @@ MIN_ITEMS = 4
 """Below this there is nothing to hold back."""
 ENOUGH_ITEMS = 8
 """Below this a profile is made and shown, but not switched on by itself."""
-MAX_TUNE, MAX_HELD_BACK = 12, 24
+MAX_TUNE, MAX_HELD_BACK = 8, 24
 """More items would hardly choose or judge better, and each is read a dozen times; the vector learns from the rest."""
 
 
