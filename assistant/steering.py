@@ -85,12 +85,12 @@ def plan_steering(
 
 
 def _steer(profiles: Profiles, vectors: Vectors, decision: _Decision) -> Steer:
-    strength = decision.status.strength
-    learned = profiles.vector(decision.profile) if decision.profile else None
+    profile, strength = decision.profile, decision.status.strength
     if decision.imported:
+        learned = profiles.vector(profile) if profile else None
         part = Part(learned, strength) if learned is not None else None
         return Steer(str(vectors.combined(part, decision.imported)), 1.0)
-    path = profiles.vector_path(decision.profile) if decision.profile else None
+    path = profiles.vector_path(profile) if profile else None
     return Steer(str(path), strength) if path else UNSTEERED
 
 
