@@ -33,8 +33,8 @@ class LlamaChat:
 
         Raises: AssistantError: it cannot be loaded.
         """
+        self._cores = threads or physical_cores()
         # With a core taken by other work, two threads on two cores write three times slower than one.
-        self._cores = threads
         self._threads = threads or spare_cores()
         self._session = Session(Load(str(model_path), CONTEXT_TOKENS, self._threads), AbortFlag())
         self._sampling = sampling
@@ -81,7 +81,7 @@ class LlamaChat:
         grammar: str = "",
     ) -> str:
         """See `ChatModel.reply`; a request too long for the window is cut to its end."""
-        self._steer(vector)
+        _steer(self._session, vector)
         sampling = replace(self._sampling, max_tokens=max_tokens, seed=seed, grammar=grammar)
         if greedy:
             sampling = replace(sampling, temperature=0.0)
@@ -116,7 +116,7 @@ class LlamaChat:
         self, token_ids: Sequence[int], vector: ControlVector | None = None, *, first: int = 0
     ) -> npt.NDArray[np.float32]:
         """See `ChatModel.logprobs`."""
-        self._steer(vector)
+        _steer(self._session, vector)
         return self._session.context.next_token_logprobs(token_ids, first)
 
     def residuals(self, token_ids: Sequence[int], blocks: Collection[int]) -> dict[int, npt.NDArray[np.float32]]:
@@ -134,12 +134,8 @@ class LlamaChat:
     def _writers(self) -> list[Session]:
         """Several windows with few threads each: many threads of one window wait for each other in a loop, and beside
         other work that costs more than they bring."""
-        cores = self._cores or physical_cores()
-        count = min(cores, MOST_WRITERS)
-        return [self._session.beside(max(1, cores // count)) for _ in range(count)]
-
-    def _steer(self, vector: ControlVector | None) -> None:
-        _steer(self._session, vector)
+        count = min(self._cores, MOST_WRITERS)
+        return [self._session.beside(self._cores // count) for _ in range(count)]
 
 
 def spare_cores() -> int:
