@@ -12,6 +12,8 @@ _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 FIRST_PERSON = re.compile(r"\b(?:i|i'm|i've|i'd|i'll|my|me)\b", re.IGNORECASE)
 _CONTRACTION = re.compile(r"\b\w+['’](?:t|s|re|ve|ll|d|m)\b", re.IGNORECASE)
+_EMOJI = re.compile("[\u2600-\u26ff\u2764\U0001f1e6-\U0001faff]")
+"""Of Unicode's symbols, degree and copyright signs among them, those that are pictures."""
 _LIST_LINE = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
 
 
@@ -45,7 +47,7 @@ def measure_habits(texts: Sequence[str]) -> Habits:
         question_share=_share(texts, lambda text: "?" in text),
         exclamation_share=_share(texts, lambda text: "!" in text),
         list_share=_share(texts, lambda text: bool(_LIST_LINE.search(text))),
-        emoji_share=_share(texts, lambda text: any(unicodedata.category(c) == "So" for c in text)),
+        emoji_share=_share(texts, lambda text: bool(_EMOJI.search(text))),
         marks=sum(unicodedata.category(c)[0] == "P" for text in texts for c in text) / total,
     )
 

@@ -129,6 +129,11 @@ def test_habits_of_texts_without_words():
     habits = measure_habits(["...", "😀"])
     assert (habits.words, habits.emoji_share, habits.marks) == (0, 0.5, 3)
     assert "Uses emoji." in template_description(history("...", "😀"), [])
+
+
+@pytest.mark.parametrize(("text", "is_emoji"), [("❤️", True), ("☺", True), ("🇩🇪", True), ("20 °C", False), ("©", False)])
+def test_only_pictures_are_emoji(text, is_emoji):
+    assert measure_habits([text]).emoji_share == is_emoji
     assert "sentences" in template_description(history("...", "😀"), [])
 
 
