@@ -7,14 +7,14 @@ that ships is then made from all items with the chosen settings, at the same KL 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
-from steering.calibration.finish import TRIES, Finisher, Measured, Shipped, as_control_vector
+from steering.calibration.finish import Finisher, Measured, Shipped, as_control_vector, ship_best_form
 from steering.calibration.split import Split, split_items
-from steering.calibration.tuning import Choice, candidate_count, choose_settings, description_gains
+from steering.calibration.tuning import candidate_count, choose_settings, description_gains
 from steering.calibration.verdict import verdict
 from steering.control_vector import ControlVector
 from steering.description import template_description, written_description
@@ -29,9 +29,8 @@ from steering.models.chat_model import ChatModel
 from steering.models.estimator import Estimator
 from steering.neutral import load_neutral_set
 from steering.parity import check_parity
-from steering.profile import Harm, LeftOut, Outcome, Phrase
+from steering.profile import Form, Harm, LeftOut, Outcome, Phrase
 from steering.progress import OnProgress, StageClock
-from steering.prompts import description_system
 
 CHOOSING_CONTRASTS, CONTRASTED_ITEMS = 8, 16
 """Texts that the model answers itself, for methods that learn from the difference, while such a method is compared and
@@ -103,26 +102,25 @@ def build_profile(
         choice = choose_settings(estimator, made, split.tune, neutral, description, done, own_words=own_words)
     with clock.stage("vector"):
         if BACKBONES[choice.candidate.method].needs_negatives:
-            newer = (*split.development[-CONTRASTED_ITEMS:], *split.held_back[-CONTRASTED_ITEMS:])
-            negatives |= own_replies(chat, tokenizer, newer, lambda _: None)
-        system = description_system(description) if choice.form in ("description", "both") else ""
-        finisher = Finisher(estimator, choice, neutral, system)
+            negatives |= own_replies(chat, tokenizer, _unanswered(split, negatives), lambda _: None)
+        finisher = Finisher(estimator, choice, neutral, description)
         fitted = finisher.fit(learned(split.learnable))
     with clock.stage("check", len(neutral.judging().requests)) as done:
-        can_do_without = choice.form == "both" and not own_words
-        shipped = finisher.ship(chat, fitted, done, tries=1 if can_do_without else TRIES)
-        if can_do_without and not shipped.within_budget:
-            choice = replace(choice, form="vector")
-            finisher = Finisher(estimator, choice, neutral, "")
-            shipped = finisher.ship(chat, fitted, done)
+        finisher, shipped = ship_best_form(finisher, chat, fitted, done, keep_description=own_words)
     with clock.stage("held-back"):
         measured = finisher.measure(learned(split.development), split.held_back, shipped)
     outcome = _outcome(
-        request, split, history, phrases, description, choice, shipped, measured, clock.seconds, estimator.limitation
+        request, split, history, phrases, description, finisher.form, shipped, measured, clock.seconds, estimator
     )
     keep_vector = outcome.form in ("vector", "both")
     vector = as_control_vector(shipped.candidate, chat.architecture) if keep_vector else None
     return BuiltProfile(outcome, vector, neutral.replies)
+
+
+def _unanswered(split: Split, known: Collection[str]) -> list[PreferenceItem]:
+    """The newest items of both vectors to come that have no reply to be held against yet."""
+    newest = (*split.development[-CONTRASTED_ITEMS:], *split.held_back[-CONTRASTED_ITEMS:])
+    return [item for item in newest if item.id not in known]
 
 
 def _best_description(
@@ -143,22 +141,14 @@ def _outcome(
     history: ScoredHistory,
     phrases: tuple[Phrase, ...],
     description: str,
-    choice: Choice,
+    form: Form,
     shipped: Shipped,
     measured: Measured,
     seconds: dict[str, float],
-    limitation: str,
+    estimator: Estimator,
 ) -> Outcome:
-    harm = Harm(
-        kl=shipped.harm.kl,
-        nll_rise=shipped.harm.nll_rise,
-        accuracy_drop=shipped.harm.accuracy_drop,
-        repetition_rise=shipped.replies.repetition_rise,
-        length_change=shipped.replies.length_change,
-        credible_repetition_rise=shipped.replies.credible_repetition_rise,
-        credible_length_change=shipped.replies.credible_length_change,
-    )
-    judged = verdict(len(split.measurable), choice.form, measured, shipped)
+    harm = _harm(shipped)
+    judged = verdict(len(split.measurable), form, measured, shipped)
     return Outcome(
         items=len(request.items),
         held_back=len(split.held_back),
@@ -189,5 +179,17 @@ def _outcome(
         recommended=judged.recommended,
         reason=judged.reason,
         seconds=seconds,
-        limitation=limitation,
+        limitation=estimator.limitation,
+    )
+
+
+def _harm(shipped: Shipped) -> Harm:
+    return Harm(
+        kl=shipped.harm.kl,
+        nll_rise=shipped.harm.nll_rise,
+        accuracy_drop=shipped.harm.accuracy_drop,
+        repetition_rise=shipped.replies.repetition_rise,
+        length_change=shipped.replies.length_change,
+        credible_repetition_rise=shipped.replies.credible_repetition_rise,
+        credible_length_change=shipped.replies.credible_length_change,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from torch import Tensor
 
@@ -143,10 +144,10 @@ class Calibration:
         enough = max(i for i, gain in enumerate(gains) if gain >= KEPT_GAIN * max(gains) or gain == max(gains))
         return replace(compared, dose=doses[enough], gain=gains[enough], kl=TARGET_KLS[enough])
 
-    @property
+    @cached_property
     def unsteered(self) -> Nll:
         """NLL of the tuning texts without a vector."""
-        return self._ground(candidate_blocks(len(self._network.blocks))[0]).unsteered
+        return HeldOut(self._network, self._tuning, len(self._network.blocks) - 1).nll()
 
     def _compared(
         self, name: str, backbone: Backbone, examples: Sequence[Example], blocks: tuple[int, ...]
@@ -159,8 +160,7 @@ class Calibration:
 
     def _ground(self, blocks: tuple[int, ...]) -> _Ground:
         if blocks not in self._grounds:
-            known = next(iter(self._grounds.values())).unsteered if self._grounds else None
-            self._grounds[blocks] = _Ground(self._network, self._tuning, self._replies, blocks, known)
+            self._grounds[blocks] = _Ground(self._network, self._tuning, self._replies, blocks, self.unsteered)
         return self._grounds[blocks]
 
 
@@ -173,15 +173,15 @@ class _Ground:
         tuning: Sequence[ScoredText],
         neutral_replies: Sequence[ScoredText],
         blocks: tuple[int, ...],
-        unsteered: Nll | None,
+        unsteered: Nll,
     ) -> None:
         self.kl = NeutralKl(network, neutral_replies, min(blocks))
         self.norms = self.kl.residual_norms(blocks)
         self._held = HeldOut(network, tuning, min(blocks))
-        self.unsteered = unsteered or self._held.nll()
+        self._unsteered = unsteered
 
     def gain(self, candidate: Candidate) -> float:
-        return self._held.nll(candidate.directions()).gain_over(self.unsteered)
+        return self._held.nll(candidate.directions()).gain_over(self._unsteered)
 
 
 def best(candidates: Sequence[Candidate]) -> Candidate:

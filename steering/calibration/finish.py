@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 
 import torch
@@ -22,7 +22,8 @@ from steering.material import scored_text
 from steering.models.chat_model import ChatModel
 from steering.models.estimator import Estimator
 from steering.neutral import load_neutral_set
-from steering.profile import MAX_KL, MAX_NLL_RISE, StrengthPoint
+from steering.profile import MAX_KL, MAX_NLL_RISE, Form, StrengthPoint
+from steering.prompts import description_system
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 """Where the curve of gain against strength is measured; the slider goes from 0 to 2."""
@@ -63,10 +64,12 @@ class Measured:
 class Finisher:
     """What both stages share: the settings that were chosen and the neutral material at the chosen block."""
 
-    def __init__(self, estimator: Estimator, choice: Choice, neutral: NeutralReplies, system: str) -> None:
-        """`system` is the description's system prompt where the form uses it, else empty."""
+    def __init__(self, estimator: Estimator, choice: Choice, neutral: NeutralReplies, description: str) -> None:
+        """The description stands in the system prompt where the form uses it."""
+        system = description_system(description) if choice.form in ("description", "both") else ""
         self._estimator = estimator
         self._choice = choice
+        self._neutral = neutral
         self._judging = neutral.judging()
         self._system = system
         self._block = min(choice.candidate.blocks)
@@ -79,6 +82,15 @@ class Finisher:
         self._harm = NeutralHarm(
             network, tokenizer, self._block, kl=self._kl, texts=known.texts, questions=known.questions
         )
+
+    @property
+    def form(self) -> Form:
+        """What the profile puts into a chat."""
+        return self._choice.form
+
+    def without_description(self) -> Finisher:
+        """The same with the vector alone."""
+        return Finisher(self._estimator, replace(self._choice, form="vector"), self._neutral, "")
 
     def fit(self, examples: Sequence[Example]) -> Candidate:
         """The vector of all examples at the chosen KL; at dose 0 where the form has none."""
@@ -168,6 +180,24 @@ class Finisher:
                 break
             safe = strength
         return safe
+
+
+def ship_best_form(
+    finisher: Finisher,
+    chat: ChatModel,
+    fitted: Candidate,
+    on_reply: Callable[[int], None],
+    *,
+    keep_description: bool,
+) -> tuple[Finisher, Shipped]:
+    """What ships and the finisher that goes with it: without the description where it does harm beside the vector."""
+    if finisher.form != "both" or keep_description:
+        return finisher, finisher.ship(chat, fitted, on_reply)
+    shipped = finisher.ship(chat, fitted, on_reply, tries=1)
+    if shipped.within_budget:
+        return finisher, shipped
+    alone = finisher.without_description()
+    return alone, alone.ship(chat, fitted, on_reply)
 
 
 def as_control_vector(candidate: Candidate, architecture: str) -> ControlVector:
