@@ -95,10 +95,12 @@ class Messages:
             raise _not_found(message_id)
         return _message(row)
 
-    def set_text(self, message_id: int, text: str) -> None:
+    def set_text(self, message_id: int, text: str, reasoning: str = "") -> None:
         """Replace the text of a streaming message; survives a kill, does not wait for the disk."""
         with self._db.transaction(durable=False):
-            self._update("UPDATE messages SET text = ? WHERE id = ?", (text, message_id), message_id)
+            self._update(
+                "UPDATE messages SET text = ?, reasoning = ? WHERE id = ?", (text, reasoning, message_id), message_id
+            )
 
     def resume(self, message_id: int) -> None:
         """Put a message back into `streaming`, to go on with it in this process."""
@@ -108,14 +110,20 @@ class Messages:
             self._update("UPDATE messages SET state = ?, writer = ? WHERE id = ?", values, message_id)
 
     def finish(
-        self, message_id: int, *, text: str, state: MessageState, stats: dict[str, Any] | None = None
+        self,
+        message_id: int,
+        *,
+        text: str,
+        reasoning: str = "",
+        state: MessageState,
+        stats: dict[str, Any] | None = None,
     ) -> Message:
         """Store the last text of a message with its final state and the engine's figures."""
-        values = (text, state.value, _writer(state), None if stats is None else json.dumps(stats), message_id)
+        told = (state.value, _writer(state), None if stats is None else json.dumps(stats))
         with self._db.transaction():
             self._update(
-                "UPDATE messages SET text = ?, state = ?, writer = ?, stats = ? WHERE id = ?",
-                values,
+                "UPDATE messages SET text = ?, reasoning = ?, state = ?, writer = ?, stats = ? WHERE id = ?",
+                (text, reasoning, *told, message_id),
                 message_id,
             )
         return self.get(message_id)

@@ -183,3 +183,9 @@ def imported_vectors(db: SqliteDatabase) -> None:
     """Control vectors of others, and which of them steered a reply."""
     db.execute(_VECTORS)
     db.execute("ALTER TABLE messages ADD COLUMN vectors TEXT NOT NULL DEFAULT '[]'")
+
+
+@MIGRATIONS(name="0004_reasoning")
+def reasoning(db: SqliteDatabase) -> None:
+    """What a model thought before its reply: shown folded, never searched, learned from or fed back."""
+    db.execute("ALTER TABLE messages ADD COLUMN reasoning TEXT NOT NULL DEFAULT ''")

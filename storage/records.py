@@ -64,7 +64,7 @@ class Message:
     """One message. `sibling_index` of `sibling_count` (0-based) says which branch of its parent this is.
 
     `profile_version` with its `strength` (None: no profile) and the imported `vectors` say what steered a reply;
-    `stats` are the engine's.
+    `reasoning` is what the model thought before its reply; `stats` are the engine's.
     """
 
     id: int
@@ -81,6 +81,7 @@ class Message:
     profile_version: int | None = None
     strength: float | None = None
     vectors: tuple[VectorUse, ...] = ()
+    reasoning: str = ""
     stats: dict[str, Any] | None = None
     sibling_index: int = 0
     sibling_count: int = 1
