@@ -24,7 +24,7 @@ from storage.errors import (
     NotFoundError,
     StorageError,
 )
-from storage.migrations import MIGRATIONS, history, history_of_effects, imported_vectors
+from storage.migrations import MIGRATIONS, history, history_of_effects, imported_vectors, reasoning
 from storage.store import Store
 from storage.upgrade import backups
 from tests.storage.conftest import RawQuery
@@ -162,11 +162,18 @@ def test_a_number_beyond_the_file_format_is_not_found(store: Store):
         store.messages.get(10**30)
 
 
+STEPS = {
+    "0001_history": history,
+    "0002_history_of_effects": history_of_effects,
+    "0003_imported_vectors": imported_vectors,
+    "0004_reasoning": reasoning,
+}
+
+
 def with_next(body: str) -> Migrations:
     migrations = Migrations(MIGRATIONS.name)
-    migrations(name="0001_history")(history)
-    migrations(name="0002_history_of_effects")(history_of_effects)
-    migrations(name="0003_imported_vectors")(imported_vectors)
+    for name, step in STEPS.items():
+        migrations(name=name)(step)
 
     @migrations(name="9000_notes")
     def notes(db: SqliteDatabase) -> None:
@@ -183,7 +190,7 @@ def test_a_migration_backs_the_file_up_first(path: Path, raw: RawQuery):
         Database(path, with_next("INSERT INTO notes VALUES ('new')")).close()
     assert raw("SELECT note FROM notes") == [("new",)]
     applied = [name for (name,) in raw("SELECT name FROM _sqlite_migrations ORDER BY id")]
-    assert applied == ["0001_history", "0002_history_of_effects", "0003_imported_vectors", "9000_notes"]
+    assert applied == [*STEPS, "9000_notes"]
     (copy,) = backups(path)
     assert copy.name == "history.db.before-9000_notes"
     assert mode(copy) == 0o600
@@ -257,7 +264,7 @@ def test_processes_that_open_a_new_file_at_once(path: Path, raw: RawQuery):
     for opener in openers:
         opener.stdin.close()
     assert raw("SELECT count(*) FROM conversations") == [(4,)]
-    assert raw("SELECT count(*) FROM _sqlite_migrations") == [(3,)]
+    assert raw("SELECT count(*) FROM _sqlite_migrations") == [(len(STEPS),)]
 
 
 def test_storage_knows_nothing_of_models_or_screens():
