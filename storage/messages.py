@@ -40,6 +40,9 @@ _NEWEST_DESCENDANT = """
     )
     SELECT max(id) AS id FROM below
 """
+_UNSEEN = frozenset({"writer", "source_id"})
+"""Columns that no one above this room sees."""
+
 _INSERT = """
     INSERT INTO messages (conversation_id, parent_id, role, text, state, origin, created_at, edited_from,
         model, profile_version, strength, vectors, writer)
@@ -190,7 +193,7 @@ def _not_found(message_id: int) -> NotFoundError:
 
 
 def _message(row: Row) -> Message:
-    fields = {name: value for name, value in row.items() if name != "writer"}
+    fields = {name: value for name, value in row.items() if name not in _UNSEEN}
     fields["state"] = MessageState(row["state"])
     fields["origin"] = Origin(row["origin"])
     fields["created_at"] = from_timestamp(row["created_at"])

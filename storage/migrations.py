@@ -162,6 +162,28 @@ CREATE TRIGGER titles_change AFTER UPDATE OF title ON conversations BEGIN
 END;
 """
 
+_ORGANISATION = (
+    "ALTER TABLE conversations ADD COLUMN title_given INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE conversations ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE conversations ADD COLUMN archived INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE conversations ADD COLUMN deleted_at TEXT",
+    "ALTER TABLE conversations ADD COLUMN source TEXT",
+    "ALTER TABLE conversations ADD COLUMN source_id TEXT",
+    "UPDATE conversations SET title_given = 1 WHERE title <> ''",
+    "CREATE UNIQUE INDEX conversations_by_source ON conversations (source, source_id) WHERE source_id IS NOT NULL",
+    "DROP INDEX conversations_by_use",
+    "CREATE INDEX conversations_listed ON conversations (archived, pinned, updated_at, id) WHERE deleted_at IS NULL",
+    "CREATE INDEX conversations_deleted ON conversations (deleted_at) WHERE deleted_at IS NOT NULL",
+    "ALTER TABLE messages ADD COLUMN source_id TEXT",
+    "CREATE UNIQUE INDEX messages_by_source ON messages (conversation_id, source_id) WHERE source_id IS NOT NULL",
+    """CREATE TABLE tags (
+        conversation_id INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+        tag TEXT NOT NULL COLLATE NOCASE,
+        PRIMARY KEY (conversation_id, tag)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX tags_by_name ON tags (tag)",
+)
+
 
 @MIGRATIONS(name="0001_history")
 def history(db: SqliteDatabase) -> None:
@@ -189,3 +211,13 @@ def imported_vectors(db: SqliteDatabase) -> None:
 def reasoning(db: SqliteDatabase) -> None:
     """What a model thought before its reply: shown folded, never searched, learned from or fed back."""
     db.execute("ALTER TABLE messages ADD COLUMN reasoning TEXT NOT NULL DEFAULT ''")
+
+
+@MIGRATIONS(name="0005_organisation")
+def organisation(db: SqliteDatabase) -> None:
+    """Conversations are pinned, archived, tagged, deleted with a time to undo it, and imported once.
+
+    Whose the titles of before are is not known, so none of them is replaced.
+    """
+    for statement in _ORGANISATION:
+        db.execute(statement)

@@ -24,7 +24,7 @@ from storage.errors import (
     NotFoundError,
     StorageError,
 )
-from storage.migrations import MIGRATIONS, history, history_of_effects, imported_vectors, reasoning
+from storage.migrations import MIGRATIONS, history, history_of_effects, imported_vectors, organisation, reasoning
 from storage.store import Store
 from storage.upgrade import backups
 from tests.storage.conftest import RawQuery
@@ -167,6 +167,7 @@ STEPS = {
     "0002_history_of_effects": history_of_effects,
     "0003_imported_vectors": imported_vectors,
     "0004_reasoning": reasoning,
+    "0005_organisation": organisation,
 }
 
 
@@ -237,6 +238,21 @@ def test_a_history_of_the_second_version_keeps_its_messages(path: Path, raw: Raw
         assert store.vectors.list() == []
     assert raw("SELECT text, strength, vectors FROM messages") == [("a question", 0.5, "[]"), ("a reply", 0.5, "[]")]
     assert [copy.name for copy in backups(path)] == ["history.db.before-0003_imported_vectors"]
+
+
+def test_titles_of_before_the_organisation_are_the_persons(path: Path, raw: RawQuery):
+    fourth = Migrations(MIGRATIONS.name)
+    for name, step in list(STEPS.items())[:4]:
+        fourth(name=name)(step)
+    when = "2026-01-01T00:00:00Z"
+    with closing(Database(path, fourth)) as db:
+        for title in ("named", ""):
+            db.write("INSERT INTO conversations (title, created_at, updated_at) VALUES (?, ?, ?)", (title, when, when))
+    Store(path).close()
+    assert raw("SELECT title, title_given, pinned, archived, deleted_at FROM conversations ORDER BY id") == [
+        ("named", 1, 0, 0, None),
+        ("", 0, 0, 0, None),
+    ]
 
 
 def test_a_failing_migration_leaves_no_trace(path: Path, raw: RawQuery):
