@@ -21,6 +21,7 @@ _COLUMNS = f"""
     (SELECT count(*) {_SIBLINGS}) AS sibling_count
 """
 _SELECT = f"SELECT {_COLUMNS} FROM messages m LEFT JOIN ratings ON ratings.message_id = m.id"
+_KEPT = "conversation_id NOT IN (SELECT id FROM conversations WHERE deleted_at IS NOT NULL)"
 _BRANCH = f"""
     WITH RECURSIVE branch (id, parent_id, height) AS (
         SELECT id, parent_id, 0 FROM messages WHERE id = ?
@@ -155,16 +156,17 @@ class Messages:
         return self.get(row["id"])
 
     def typed(self) -> list[tuple[Message, Message | None]]:
-        """All messages that the person typed, oldest first, each with the message it answers."""
-        typed = "role = 'user' AND origin = 'typed'"
-        own = self._db.rows(f"{_SELECT} WHERE m.{typed} ORDER BY m.id")
+        """All messages that the person typed and did not delete, oldest first, each with the message it answers."""
+        typed = f"role = 'user' AND origin = 'typed' AND {_KEPT}"
+        own = self._db.rows(f"{_SELECT} WHERE {typed} ORDER BY m.id")
         above = self._db.rows(f"{_SELECT} WHERE m.id IN (SELECT parent_id FROM messages WHERE {typed})")
         parents = {row["id"]: _message(row) for row in above}
         return [(_message(row), parents.get(row["parent_id"])) for row in own]
 
     def replies(self) -> list[Message]:
-        """All messages of the assistant's side, the person's edits included, oldest first."""
-        return [_message(row) for row in self._db.rows(f"{_SELECT} WHERE m.role = 'assistant' ORDER BY m.id")]
+        """All messages of the assistant's side, the person's edits included, not deleted, oldest first."""
+        rows = self._db.rows(f"{_SELECT} WHERE m.role = 'assistant' AND {_KEPT} ORDER BY m.id")
+        return [_message(row) for row in rows]
 
     def recover(self) -> int:
         """Mark as stopped what was streaming in a process that is gone; the text that came stays.

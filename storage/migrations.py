@@ -184,6 +184,17 @@ _ORGANISATION = (
     "CREATE INDEX tags_by_name ON tags (tag)",
 )
 
+_FAST_SEARCH = (
+    "DROP TABLE messages_fts",
+    """CREATE VIRTUAL TABLE messages_fts USING fts5 (
+        own, reply, content = 'searchable_messages', content_rowid = 'id', prefix = '1 2 3',
+        tokenize = 'unicode61 remove_diacritics 2'
+    )""",
+    "INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')",
+    "CREATE INDEX messages_by_time ON messages (created_at)",
+    "CREATE INDEX messages_edited ON messages (id) WHERE origin = 'edited'",
+)
+
 
 @MIGRATIONS(name="0001_history")
 def history(db: SqliteDatabase) -> None:
@@ -220,4 +231,11 @@ def organisation(db: SqliteDatabase) -> None:
     Whose the titles of before are is not known, so none of them is replaced.
     """
     for statement in _ORGANISATION:
+        db.execute(statement)
+
+
+@MIGRATIONS(name="0006_fast_search")
+def fast_search(db: SqliteDatabase) -> None:
+    """The search index knows the beginnings of words, so that a search is fast as it is typed."""
+    for statement in _FAST_SEARCH:
         db.execute(statement)

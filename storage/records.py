@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 MessageRole = Literal["system", "user", "assistant"]
+Rated = Literal["up", "down", "any"]
 
 
 def message_item_id(message_id: int) -> str:
@@ -42,13 +43,21 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation; its messages form a tree of which the branch to `active_leaf_id` is shown."""
+    """A conversation; its messages form a tree of which the branch to `active_leaf_id` is shown.
+
+    `title_given` says that the person chose the title; `deleted_at` that it was deleted and can still be restored.
+    """
 
     id: int
     title: str
     created_at: datetime
     updated_at: datetime
     active_leaf_id: int | None
+    title_given: bool = False
+    pinned: bool = False
+    archived: bool = False
+    tags: tuple[str, ...] = ()
+    deleted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +203,63 @@ class ImportCounts:
 
     added: int
     known: int
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """What is to be forgotten: conversations with all their messages, messages, writings, titles.
+
+    Messages go with everything below them, unless `keeps_replies`. `text` (folded) is also taken out of
+    descriptions, phrases under veto and tags.
+    """
+
+    conversations: frozenset[int] = frozenset()
+    messages: frozenset[int] = frozenset()
+    writings: frozenset[int] = frozenset()
+    titles: frozenset[int] = frozenset()
+    keeps_replies: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What is forgotten, in numbers.
+
+    Attributes:
+        messages: those of the conversations included.
+        titles: titles of conversations that stay.
+        profiles: the profile versions that learned from it; `profile_in_use` is the one of them that is in use.
+        backups: automatic backups, which go too.
+        copies_in: forked conversations that hold copies and stay.
+        erased: whether its bytes are overwritten; if not, they are when the history is next opened.
+    """
+
+    conversations: int
+    messages: int
+    writings: int
+    titles: int
+    profiles: tuple[int, ...]
+    profile_in_use: int | None
+    backups: int
+    copies_in: tuple[int, ...]
+    erased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFilter:
+    """Which messages a search looks at (None: whatever it is); with any of them titles are not looked at.
+
+    Attributes:
+        after, before: said at this moment (aware) or later; said before it.
+        model: the reply's model, as its file is called.
+        rated: rated up, down, or at all.
+    """
+
+    after: datetime | None = None
+    before: datetime | None = None
+    model: str | None = None
+    rated: Rated | None = None
+    role: MessageRole | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from storage.conversations import Conversations
 from storage.database import Database
 from storage.effects import Effects
 from storage.erasure import erase
-from storage.errors import DatabaseReadOnlyError, DiskFullError, StorageError
+from storage.errors import DatabaseLockedError, DatabaseReadOnlyError, DiskFullError, StorageError
 from storage.feedback import Feedback
+from storage.forgetting import Forgetting
 from storage.messages import Messages
 from storage.profiles import Profiles
 from storage.search import Search
@@ -28,7 +29,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._db = _opened(path)
+        self._db = Database(path)
         self.conversations = Conversations(self._db)
         self.messages = Messages(self._db)
         self.feedback = Feedback(self._db)
@@ -37,6 +38,8 @@ class Store:
         self.profiles = Profiles(self._db)
         self.vectors = Vectors(self._db)
         self.search = Search(self._db)
+        self.forgetting = Forgetting(self._db)
+        self._catch_up()
 
     def close(self) -> None:
         """Close the file."""
@@ -50,15 +53,13 @@ class Store:
     ) -> None:
         self.close()
 
-
-def _opened(path: Path) -> Database:
-    """The database at `path`, with any erasure done that a kill or another process had cut short."""
-    db = Database(path)
-    try:
-        # On a full or read-only disk the history can still be read.
-        with suppress(DiskFullError, DatabaseReadOnlyError):
-            erase(db)
-    except StorageError:
-        db.close()
-        raise
-    return db
+    def _catch_up(self) -> None:
+        """Forget what can no longer be restored, and erase what a kill or another process kept from it."""
+        try:
+            # On a full or read-only disk, or while another process writes for long, the history can still be read.
+            with suppress(DiskFullError, DatabaseReadOnlyError, DatabaseLockedError):
+                erase(self._db)
+                self.conversations.forget_trashed()
+        except StorageError:
+            self.close()
+            raise

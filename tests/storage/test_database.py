@@ -24,7 +24,15 @@ from storage.errors import (
     NotFoundError,
     StorageError,
 )
-from storage.migrations import MIGRATIONS, history, history_of_effects, imported_vectors, organisation, reasoning
+from storage.migrations import (
+    MIGRATIONS,
+    fast_search,
+    history,
+    history_of_effects,
+    imported_vectors,
+    organisation,
+    reasoning,
+)
 from storage.store import Store
 from storage.upgrade import backups
 from tests.storage.conftest import RawQuery
@@ -168,6 +176,7 @@ STEPS = {
     "0003_imported_vectors": imported_vectors,
     "0004_reasoning": reasoning,
     "0005_organisation": organisation,
+    "0006_fast_search": fast_search,
 }
 
 
