@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterable, Sequence
 
 from storage.database import Database, Row, Value
+from storage.erasure import forgotten_among
 from storage.records import EffectKey, EffectRecord
 
 KEPT_PER_ITEM = 4
@@ -26,10 +27,13 @@ class Effects:
     def put_many(self, records: Iterable[EffectRecord]) -> None:
         """Store records in one transaction; one with the same key and item is replaced and is then the latest.
 
-        Log-probabilities are kept as float32, offsets as int32. Of each item the KEPT_PER_ITEM latest stay.
+        Log-probabilities are kept as float32, offsets as int32. Of each item the KEPT_PER_ITEM latest stay. What
+        was computed with an item that was forgotten meanwhile is not stored.
         """
-        stored = list(records)
+        offered = list(records)
         with self._db.transaction():
+            gone = forgotten_among(self._db, {id_ for record in offered for id_ in (record.item_id, *record.history)})
+            stored = [record for record in offered if gone.isdisjoint((record.item_id, *record.history))]
             self._db.write_many(
                 "INSERT OR REPLACE INTO effects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (_values(record) for record in stored),

@@ -12,6 +12,15 @@ from storage.private_files import translated_os_errors
 from storage.upgrade import backups
 
 _ITEM_ID, _ITEM_IDS = "item_id", "item_ids"
+_FORGOTTEN = """
+    WITH items AS (
+        SELECT value AS item_id, substr(value, 1, instr(value, ':') - 1) || 's' AS kind,
+            CAST(substr(value, instr(value, ':') + 1) AS INTEGER) AS number FROM json_each(?)
+    )
+    SELECT item_id FROM items JOIN sqlite_sequence ON name = kind AND seq >= number
+    WHERE CASE kind WHEN 'messages' THEN NOT EXISTS (SELECT 1 FROM messages WHERE id = number)
+        WHEN 'writings' THEN NOT EXISTS (SELECT 1 FROM writings WHERE id = number) END
+"""
 
 
 def forget_items(db: Database, item_ids: Collection[str]) -> None:
@@ -31,6 +40,15 @@ def forget_items(db: Database, item_ids: Collection[str]) -> None:
     compared = f"SELECT 1 FROM json_each(effects.history) WHERE value {among.removeprefix('item_id ')}"
     db.write(f"DELETE FROM effects WHERE EXISTS ({compared})", (ids,))
     mark_pending(db)
+
+
+def forgotten_among(db: Database, item_ids: Collection[str]) -> set[str]:
+    """Those of these items that were in the history and have been forgotten: a rebuild may still hold them.
+
+    Numbers are never used twice, so one that was given and is not there was forgotten.
+    """
+    found = db.rows(_FORGOTTEN, (json.dumps(list(item_ids)),))
+    return {row["item_id"] for row in found}
 
 
 def mark_pending(db: Database) -> None:

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from storage.database import Database, Row
-from storage.erasure import erase, mark_pending
+from storage.erasure import erase, forget_items, forgotten_among, mark_pending
 from storage.errors import NotFoundError
 from storage.records import ProfileRecord, SteeringState
 from storage.values import from_timestamp, now, to_timestamp
@@ -35,7 +35,10 @@ class Profiles:
         vector: bytes | None,
         item_hashes: dict[str, str],
     ) -> ProfileRecord:
-        """Store what a rebuild found as the next version; which version is in use stays as it is."""
+        """Store what a rebuild found as the next version; which version is in use stays as it is.
+
+        It is stale from the start where an item was forgotten while it was learned from.
+        """
         values = (
             to_timestamp(now()),
             model_fingerprint,
@@ -55,6 +58,9 @@ class Profiles:
                 "INSERT INTO profile_items VALUES (?, ?, ?)",
                 ((version, item_id, content_hash) for item_id, content_hash in item_hashes.items()),
             )
+            if gone := forgotten_among(self._db, item_hashes.keys()):
+                forget_items(self._db, gone)
+        erase(self._db)
         return self.get(int(version or 0))
 
     def get(self, version: int) -> ProfileRecord:

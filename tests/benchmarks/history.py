@@ -95,7 +95,7 @@ def lengths(chance: random.Random) -> list[int]:
 
 
 def fill(store: Store, seed: int) -> int:
-    """Write the history by raw statements, as a Store waits for the disk with each message; returns the bytes of text."""
+    """Write the history by raw statements (a Store waits for the disk at each message); returns its bytes of text."""
     writer, chance = Writer(seed), random.Random(seed)
     text_bytes, number = 0, 0
     with store._db.transaction():
