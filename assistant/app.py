@@ -7,6 +7,8 @@ from typing import Self
 
 from assistant.chat import Chat
 from assistant.engine.process import Engine
+from assistant.forgetting import Forgetting
+from assistant.history import History
 from assistant.models.active import ActiveModel
 from assistant.paths import Paths, resolve_paths
 from assistant.preferences import Preferences
@@ -26,6 +28,8 @@ class Assistant:
         self.settings = settings
         self.store = store
         self.model = ActiveModel(lambda: model or self.settings.model.path, paths)
+        self.history = History(store)
+        self.forgetting = Forgetting(store, paths)
         self.preferences = Preferences(store)
         self.profiles = Profiles(store, paths, self.preferences)
         self.vectors = Vectors(store, paths, self.model)

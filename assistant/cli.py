@@ -13,10 +13,12 @@ import click
 
 from assistant.commands.chat import chat
 from assistant.commands.context import Globals
+from assistant.commands.forget import forget
 from assistant.commands.history import history, import_texts
 from assistant.commands.machine import doctor, models, paths
 from assistant.commands.profile import profile
 from assistant.commands.rebuild import rebuild
+from assistant.commands.search import search
 from assistant.commands.vectors import vectors
 from assistant.errors import AssistantError
 from assistant.visible import sanitise
@@ -47,7 +49,7 @@ def assistant(context: click.Context, home: Path | None, model: str | None, show
         context.exit(_open_screens(context.obj))
 
 
-for command in (chat, import_texts, history, rebuild, profile, vectors, models, doctor, paths):
+for command in (chat, import_texts, history, search, forget, rebuild, profile, vectors, models, doctor, paths):
     assistant.add_command(command)
 
 

@@ -41,6 +41,10 @@ class Paths:
         """Control vectors of the profile versions, as GGUF files."""
         return self.data / "profiles"
 
+    def profile_vector(self, version: int) -> Path:
+        """The control vector of a profile version."""
+        return self.profiles / f"version-{version}.gguf"
+
     @property
     def estimators(self) -> Path:
         """Converted estimator weights, by fingerprint."""

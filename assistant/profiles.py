@@ -194,7 +194,7 @@ class Profiles:
         vector = self.vector(profile)
         if vector is None:
             return None
-        path = self._paths.profiles / f"version-{profile.version}.gguf"
+        path = self._paths.profile_vector(profile.version)
         try:
             if not path.exists() or path.read_bytes() != vector:
                 draft = path.with_suffix(".new")

@@ -18,7 +18,19 @@ from steering.profile import (
     StrengthPoint,
 )
 from steering.progress import STAGES
-from storage.records import Conversation, Message, MessageState, Origin, SteeringState, VectorUse, Writing
+from storage.records import (
+    Conversation,
+    Doomed,
+    Forgotten,
+    Message,
+    MessageState,
+    Origin,
+    SearchFilter,
+    SearchHit,
+    SteeringState,
+    VectorUse,
+    Writing,
+)
 
 __all__ = [
     "MAX_ACCURACY_DROP",
@@ -28,7 +40,9 @@ __all__ = [
     "PREFERENCE_THRESHOLD",
     "STAGES",
     "Conversation",
+    "Doomed",
     "Finished",
+    "Forgotten",
     "Form",
     "Harm",
     "LeftOut",
@@ -42,6 +56,8 @@ __all__ = [
     "Piece",
     "PreferenceItem",
     "Prefill",
+    "SearchFilter",
+    "SearchHit",
     "Source",
     "Span",
     "SteeringState",

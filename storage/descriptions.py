@@ -28,6 +28,13 @@ def described_words(db: Database, versions: Collection[int]) -> set[str]:
     return set().union(*map(words_of, texts))
 
 
+def count_lines(db: Database, of: Callable[[str], bool]) -> int:
+    """How many lines of the descriptions in use are of a kind."""
+    return sum(
+        of(line) for row in db.rows("SELECT description FROM profiles") for line in row["description"].split("\n")
+    )
+
+
 def keep_lines(db: Database, versions: Collection[int], keep: Callable[[str], bool]) -> None:
     """Take all other lines out of the descriptions of these versions (inside a transaction)."""
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from storage import tree
 from storage.database import Database
-from storage.descriptions import described_words, folded, keep_lines, words_of
+from storage.descriptions import count_lines, described_words, folded, keep_lines, words_of
 from storage.erasure import erase
 from storage.errors import NotFoundError
 from storage.records import Doomed, Forgotten, message_item_id, writing_item_id
@@ -26,6 +26,7 @@ from storage.removal import (
 from storage.upgrade import backups
 from storage.values import to_timestamp
 
+_NAMED = (("vetoed_phrases", "phrase"), ("tags", "tag"))
 _ITEM = re.compile(r"(message|writing):([0-9]+)")
 
 
@@ -116,6 +117,7 @@ class Forgetting:
             profile_in_use=state["version"] if state["version"] in versions else None,
             backups=len(backups(self._db.path)),
             copies_in=self._copies(messages, conversations),
+            mentions=self._mentions(doomed.text) if doomed.text else 0,
         )
 
     def forget(self, doomed: Doomed, *, remove_versions: bool = False) -> Forgotten:
@@ -131,6 +133,8 @@ class Forgetting:
         """
         with self._db.transaction():
             found = self.forecast(doomed)
+            if found.nothing:
+                return replace(found, erased=True)
             messages = self._all_messages(doomed)
             described = described_words(self._db, found.profiles)
             told = described & self._words(messages, doomed.writings)
@@ -195,10 +199,17 @@ class Forgetting:
         clear = f"UPDATE conversations SET title = '', title_given = 0 WHERE id {AMONG}"
         self._db.write(clear, (id_list(conversations),))
 
+    def _mentions(self, needle: str) -> int:
+        lines = count_lines(self._db, lambda line: needle in folded(line))
+        return lines + sum(len(self._holding(table, column, needle)) for table, column in _NAMED)
+
     def _forget_mentions(self, needle: str) -> None:
         versions = [row["version"] for row in self._db.rows("SELECT version FROM profiles")]
         keep_lines(self._db, versions, lambda line: needle not in folded(line))
-        for table, column in (("vetoed_phrases", "phrase"), ("tags", "tag")):
-            rows = self._db.rows(f"SELECT DISTINCT {column} AS text FROM {table}")
-            held = json.dumps([row["text"] for row in rows if needle in folded(row["text"])])
+        for table, column in _NAMED:
+            held = json.dumps(self._holding(table, column, needle))
             self._db.write(f"DELETE FROM {table} WHERE {column} {AMONG}", (held,))
+
+    def _holding(self, table: str, column: str, needle: str) -> list[str]:
+        rows = self._db.rows(f"SELECT DISTINCT {column} AS text FROM {table}")
+        return [row["text"] for row in rows if needle in folded(row["text"])]

@@ -228,6 +228,7 @@ class Forgotten:
     Attributes:
         messages: those of the conversations included.
         titles: titles of conversations that stay.
+        mentions: tags, phrases under veto and lines of descriptions.
         profiles: the profile versions that learned from it; `profile_in_use` is the one of them that is in use.
         backups: automatic backups, which go too.
         copies_in: forked conversations that hold copies and stay.
@@ -242,7 +243,13 @@ class Forgotten:
     profile_in_use: int | None
     backups: int
     copies_in: tuple[int, ...]
+    mentions: int = 0
     erased: bool = False
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to forget."""
+        return not (self.conversations or self.messages or self.writings or self.titles or self.mentions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,12 +271,16 @@ class SearchFilter:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A place where a search matched: a message, or the title of a conversation (`message_id` None).
+    """A place where a search matched: a message, or the title of a conversation (`message_id` and `role` None).
 
-    `marks` are the matched stretches as (start, end) characters of `snippet`, in order and disjoint.
+    `marks` are the matched stretches as (start, end) characters of `snippet`, in order and disjoint; `title` is the
+    conversation's; `created_at` when the message was said, of a title when the conversation was last added to.
     """
 
     conversation_id: int
     message_id: int | None
     snippet: str
     marks: tuple[tuple[int, int], ...]
+    title: str
+    role: MessageRole | None
+    created_at: datetime

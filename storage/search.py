@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from storage.database import Database, Row, Value
 from storage.records import SearchFilter, SearchHit
-from storage.values import to_timestamp
+from storage.values import from_timestamp, to_timestamp
 
 OWN_WEIGHT, REPLY_WEIGHT = 4.0, 1.0
 """How much a match in the person's own words counts beside one in a reply (BM25 column weights)."""
@@ -26,16 +26,19 @@ _TERM = re.compile(r'"(?P<phrase>[^"]*)(?P<closed>"?)|(?P<word>[^\s"]+)')
 _RATINGS = {"up": "= 1", "down": "= -1", "any": "IS NOT NULL"}
 _ONE_LINE = str.maketrans("\n\r\t\v\f", "     ")
 _SNIPPET = f"-1, ?, ?, '…', {SNIPPET_TOKENS}"
-_KEPT = "NOT IN (SELECT id FROM conversations WHERE deleted_at IS NOT NULL)"
 _TITLES = f"""
-    SELECT rowid AS conversation_id, NULL AS message_id, snippet(titles_fts, {_SNIPPET}) AS snippet
-    FROM titles_fts WHERE titles_fts MATCH ? AND rowid {_KEPT} ORDER BY rank LIMIT ?
+    SELECT c.id AS conversation_id, NULL AS message_id, NULL AS role, c.updated_at AS created_at, c.title,
+        snippet(titles_fts, {_SNIPPET}) AS snippet
+    FROM titles_fts CROSS JOIN conversations c ON c.id = titles_fts.rowid
+    WHERE titles_fts MATCH ? AND c.deleted_at IS NULL ORDER BY rank LIMIT ?
 """
 # CROSS JOIN: the index is read first, in the order asked for, and no further than the limit.
 _MESSAGES = f"""
-    SELECT m.conversation_id, m.id AS message_id, snippet(messages_fts, {_SNIPPET}) AS snippet
+    SELECT m.conversation_id, m.id AS message_id, m.role, m.created_at, c.title,
+        snippet(messages_fts, {_SNIPPET}) AS snippet
     FROM messages_fts CROSS JOIN messages m ON m.id = messages_fts.rowid
-    WHERE messages_fts MATCH ? AND m.conversation_id {_KEPT}
+    CROSS JOIN conversations c ON c.id = m.conversation_id
+    WHERE messages_fts MATCH ? AND c.deleted_at IS NULL
 """
 # "+": looked up in the list for each match, which is much faster than reading the match's row.
 _EDITED = "AND +messages_fts.rowid IN (SELECT id FROM messages WHERE origin = 'edited')"
@@ -123,4 +126,12 @@ def _hit(row: Row, opened: str, closed: str) -> SearchHit:
         if index % 2:
             marks.append((end, end + len(piece)))
         end += len(piece)
-    return SearchHit(row["conversation_id"], row["message_id"], "".join(pieces), tuple(marks))
+    return SearchHit(
+        conversation_id=row["conversation_id"],
+        message_id=row["message_id"],
+        snippet="".join(pieces),
+        marks=tuple(marks),
+        title=row["title"],
+        role=row["role"],
+        created_at=from_timestamp(row["created_at"]),
+    )
