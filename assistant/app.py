@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,7 @@ from assistant.rebuild.runner import Rebuild
 from assistant.reporting import storage_errors_reported
 from assistant.settings import Settings, load_settings, save_setting
 from assistant.vectors import Vectors
+from storage.automatic import back_up_daily
 from storage.store import Store
 
 
@@ -59,6 +61,14 @@ class Assistant:
         Raises: SettingsError: the value is not allowed; nothing is changed.
         """
         self.settings = save_setting(self.paths.settings, section, key, value)
+
+    async def back_up_daily(self) -> Path | None:
+        """Copy the history unless there is a copy of today, beside what else is going on; returns a copy made now.
+
+        Raises: AssistantError: the history is damaged, or there is no room for the copy; the older copies stay.
+        """
+        with storage_errors_reported():
+            return await asyncio.to_thread(back_up_daily, self.paths.database)
 
     async def close(self) -> None:
         """End child processes and close the database."""

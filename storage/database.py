@@ -6,12 +6,14 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database as SqliteDatabase
 from sqlite_utils.migrations import Migrations
 
+from storage.automatic import newest_good_backup
 from storage.errors import (
     DatabaseLockedError,
     DatabaseReadOnlyError,
@@ -48,7 +50,7 @@ _TRANSLATIONS: dict[int, tuple[type[StorageError], str]] = {
     ),
     sqlite3.SQLITE_PERM: (DatabaseReadOnlyError, "cannot be written; make the file and its folder writable"),
     sqlite3.SQLITE_FULL: (DiskFullError, "no space is left on the disk; free some and try again"),
-    sqlite3.SQLITE_CORRUPT: (DatabaseUnreadableError, "is damaged; restore it from a backup or move it away"),
+    sqlite3.SQLITE_CORRUPT: (DatabaseUnreadableError, "is damaged; what is whole of it can still be read"),
     sqlite3.SQLITE_NOTADB: (DatabaseUnreadableError, "is not a history; move it away or use another folder"),
     sqlite3.SQLITE_CANTOPEN: (StorageError, "cannot be opened; check the folder and its permissions"),
     sqlite3.SQLITE_IOERR: (StorageError, "cannot be read or written; check the disk"),
@@ -104,7 +106,10 @@ class Database:
     def rows(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
         """All rows of a query, by column name."""
         with self._translated():
-            return list(self._sqlite.query(sql, _storable(parameters)))
+            # Not sqlite_utils' query: its savepoint keeps the connection from going on after a damaged page.
+            found = self._sqlite.conn.execute(sql, _storable(parameters))
+            names = [column[0] for column in found.description or ()]
+            return [dict(zip(names, values, strict=True)) for values in found]
 
     def row(self, sql: str, parameters: Sequence[Value] = ()) -> Row | None:
         """The first row of a query, if any."""
@@ -163,8 +168,20 @@ def _translate(error: sqlite3.Error, path: Path) -> StorageError | None:
     """The storage error for `error`; None for one that only a mistake in this package can cause."""
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
         return NotFoundError("what this belongs to is not in the history; it may just have been deleted")
-    found = _TRANSLATIONS.get(_primary_code(error) or sqlite3.SQLITE_OK)
+    code = _primary_code(error) or sqlite3.SQLITE_OK
+    found = _TRANSLATIONS.get(code)
     if found is None:
         return None
     kind, text = found
+    if code == sqlite3.SQLITE_CORRUPT:
+        text = f"{text}; {_offer(path)}"
     return kind(f"{display_path(path)}: {text}")
+
+
+def _offer(path: Path) -> str:
+    """What to do with a damaged database."""
+    copy = newest_good_backup(path)
+    if copy is None:
+        return "there is no automatic backup that is whole; restore one of yours"
+    made = datetime.fromtimestamp(copy.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
+    return f"the automatic backup of {made} is whole: `assistant restore {display_path(copy)}` brings it back"

@@ -6,10 +6,9 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+from storage.automatic import remove_backups
 from storage.database import Database
 from storage.errors import DatabaseLockedError
-from storage.private_files import translated_os_errors
-from storage.upgrade import backups
 
 _ITEM_ID, _ITEM_IDS = "item_id", "item_ids"
 _FORGOTTEN = """
@@ -61,7 +60,7 @@ def erase(db: Database) -> bool:
 
     Merges the search index, whose removed words otherwise live on until its next merge; rewrites the file
     without its free pages (`secure_delete` alone leaves remnants in moved cells); empties the log; and
-    removes the copies that migrations left, as they still hold the text. Does nothing if nothing is due.
+    removes the automatic backups, as they still hold the text. Does nothing if nothing is due.
 
     Returns: False where another process was reading or writing; it stays due and is done when next opened.
 
@@ -80,9 +79,7 @@ def _erase(db: Database) -> bool:
         db.write("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
         db.write("INSERT INTO titles_fts (titles_fts) VALUES ('optimize')")
     db.write("VACUUM")
-    for copy in backups(db.path):
-        with translated_os_errors(copy):
-            copy.unlink(missing_ok=True)
+    remove_backups(db.path)
     checkpoint = db.row("PRAGMA wal_checkpoint(TRUNCATE)")
     if checkpoint is None or checkpoint["busy"]:
         return False

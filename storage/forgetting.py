@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from storage import tree
+from storage.automatic import backups
 from storage.database import Database
 from storage.descriptions import count_lines, described_words, folded, keep_lines, words_of
 from storage.erasure import erase
@@ -23,7 +24,6 @@ from storage.removal import (
     remove_writings,
     trees_of,
 )
-from storage.upgrade import backups
 from storage.values import to_timestamp
 
 _NAMED = (("vetoed_phrases", "phrase"), ("tags", "tag"))

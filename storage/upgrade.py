@@ -9,12 +9,10 @@ from pathlib import Path
 from sqlite_utils import Database as SqliteDatabase
 from sqlite_utils.migrations import Migrations
 
+from storage.automatic import back_up_before
 from storage.errors import DatabaseNewerError, DatabaseUnreadableError
 from storage.migrations import APPLICATION_ID
-from storage.private_files import create_private_file, translated_os_errors
 from storage.values import display_path
-
-_BACKUP_INFIX = ".before-"
 
 
 def refuse_foreign(db: SqliteDatabase, path: Path, migrations: Migrations) -> None:
@@ -47,30 +45,11 @@ def upgrade(db: SqliteDatabase, path: Path, migrations: Migrations) -> None:
     try:
         pending = migrations.pending(db)  # another process may have been faster
         if pending and _applied(db, migrations):
-            back_up(path, pending[0].name)
+            back_up_before(path, pending[0].name)
         migrations.apply(db)
         db.commit()
     finally:
         db.rollback()
-
-
-def back_up(path: Path, before: str) -> Path:
-    """Copy the database as it was before the migration `before`; an older copy of that name is replaced."""
-    copy = path.with_name(f"{path.name}{_BACKUP_INFIX}{before}")
-    partial = copy.with_name(f"{copy.name}.partial")
-    with translated_os_errors(copy):
-        partial.unlink(missing_ok=True)
-        create_private_file(partial)
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as target:
-            source.backup(target)
-        partial.replace(copy)
-    return copy
-
-
-def backups(path: Path) -> list[Path]:
-    """The copies that migrations of the database at `path` have left, whole or not."""
-    prefix = f"{path.name}{_BACKUP_INFIX}"
-    return sorted(file for file in path.parent.iterdir() if file.name.startswith(prefix))
 
 
 def _applied(db: SqliteDatabase, migrations: Migrations) -> set[str]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from assistant.errors import AssistantError
+
 if TYPE_CHECKING:
     from assistant.app import Assistant
 
@@ -33,12 +35,20 @@ pass_globals = click.make_pass_decorator(Globals)
 
 @asynccontextmanager
 async def opened(chosen: Globals, model: str | None = None) -> AsyncIterator[Assistant]:
-    """The assistant of the chosen home; its processes end and its files close with the block."""
+    """The assistant of the chosen home; its processes end and its files close with the block.
+
+    After the first successful command of a day the history is backed up.
+    """
     from assistant.app import Assistant
+    from assistant.visible import sanitise
 
     assistant = Assistant.open(chosen.home, model or chosen.model)
     try:
         yield assistant
+        try:
+            await assistant.back_up_daily()
+        except AssistantError as error:  # the command itself is done
+            click.echo(f"no backup of today: {sanitise(str(error))}", err=True)
     finally:
         await assistant.close()
 

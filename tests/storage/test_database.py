@@ -14,6 +14,7 @@ import pytest
 from sqlite_utils import Database as SqliteDatabase
 from sqlite_utils.migrations import Migrations
 
+from storage.automatic import backups
 from storage.database import Database
 from storage.errors import (
     DatabaseLockedError,
@@ -34,7 +35,6 @@ from storage.migrations import (
     reasoning,
 )
 from storage.store import Store
-from storage.upgrade import backups
 from tests.storage.conftest import RawQuery
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from storage.automatic import back_up_before, backups
 from storage.database import Database
 from storage.erasure import without_items
 from storage.records import MessageState, Origin, message_item_id, writing_item_id
 from storage.store import Store
-from storage.upgrade import back_up, backups
 from tests.storage.conftest import RawQuery
 
 WORD = 12
@@ -104,7 +104,7 @@ def test_a_deleted_writing_and_profile_are_in_no_byte(store: Store, path: Path):
 def test_backups_go_when_something_is_forgotten(store: Store, path: Path):
     secret = words(4, 20)
     talk = fill(store, "title", secret)
-    back_up(path, "0002_notes")
+    back_up_before(path, "0002_notes")
     store.conversations.create("harmless")
     assert len(backups(path)) == 1
     store.conversations.delete(talk)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from storage.automatic import back_up_before
 from storage.errors import NotFoundError
 from storage.records import EffectKey, EffectRecord, Forgotten, MessageState, Origin, message_item_id, writing_item_id
 from storage.store import Store
-from storage.upgrade import back_up
 from tests.storage.conftest import RawQuery
 
 TYPED = {"state": MessageState.COMPLETE, "origin": Origin.TYPED}
@@ -142,7 +142,7 @@ def test_forks_that_keep_a_copy_and_backups_are_told(store: Store, path: Path):
     _, reply = exchange(store, talk.id, None, "hello there", "hello")
     fork = store.conversations.fork(reply)
     exchange(store, talk.id, None, "hello there", "hello")  # the same words at another time are no copy
-    back_up(path, "0009_next")
+    back_up_before(path, "0009_next")
     found = store.forgetting.forecast(store.forgetting.conversations([talk.id]))
     assert (found.copies_in, found.backups) == ((fork.id,), 1)
     both = store.forgetting.conversations([talk.id, fork.id])
