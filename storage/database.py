@@ -27,8 +27,8 @@ from storage.private_files import make_private
 from storage.upgrade import refuse_foreign, upgrade
 from storage.values import clean_text, display_path
 
-BUSY_SECONDS = 5.0
-"""How long to wait for another process's write."""
+BUSY_SECONDS = 30.0
+"""How long to wait for another process: its forgetting rewrites the whole file, a second for 180 MB."""
 
 Value = str | int | float | bytes | None
 Row = dict[str, Any]
