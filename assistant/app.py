@@ -8,8 +8,10 @@ from typing import Self
 
 from assistant.chat import Chat
 from assistant.engine.process import Engine
+from assistant.exporting import Exporting
 from assistant.forgetting import Forgetting
 from assistant.history import History
+from assistant.importing import Importing
 from assistant.models.active import ActiveModel
 from assistant.paths import Paths, resolve_paths
 from assistant.preferences import Preferences
@@ -32,6 +34,8 @@ class Assistant:
         self.model = ActiveModel(lambda: model or self.settings.model.path, paths)
         self.history = History(store)
         self.forgetting = Forgetting(store, paths)
+        self.importing = Importing(store, paths)
+        self.exporting = Exporting(store)
         self.preferences = Preferences(store)
         self.profiles = Profiles(store, paths, self.preferences)
         self.vectors = Vectors(store, paths, self.model)

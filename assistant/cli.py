@@ -14,11 +14,12 @@ import click
 from assistant.commands.chat import chat
 from assistant.commands.context import Globals
 from assistant.commands.forget import forget
-from assistant.commands.history import history, import_texts
+from assistant.commands.history import history
 from assistant.commands.machine import doctor, models, paths
 from assistant.commands.profile import profile
 from assistant.commands.rebuild import rebuild
 from assistant.commands.search import search
+from assistant.commands.transfer import backup, export, import_files, restore
 from assistant.commands.vectors import vectors
 from assistant.errors import AssistantError
 from assistant.visible import sanitise
@@ -49,7 +50,8 @@ def assistant(context: click.Context, home: Path | None, model: str | None, show
         context.exit(_open_screens(context.obj))
 
 
-for command in (chat, import_texts, history, search, forget, rebuild, profile, vectors, models, doctor, paths):
+HISTORY = (import_files, export, backup, restore, history, search, forget)
+for command in (chat, *HISTORY, rebuild, profile, vectors, models, doctor, paths):
     assistant.add_command(command)
 
 

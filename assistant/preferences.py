@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from assistant.errors import AssistantError, ImportFileError
+from assistant.errors import AssistantError
 from assistant.records import MessageState, PreferenceItem, Writing
 from assistant.reporting import reports_storage_errors
 from steering.items import Source
-from storage.errors import InvalidImportError
-from storage.importers import read_texts
-from storage.records import ImportCounts, Message, Origin, message_item_id, writing_item_id
+from storage.records import Message, Origin, message_item_id, writing_item_id
 from storage.store import Store
 
 MIN_WORDS = 3
@@ -95,16 +92,6 @@ class Preferences:
         if not text.strip():
             raise AssistantError("there is no text to add")
         return self._store.writing.add(prompt.strip(), text, ADDED_BY_HAND)[0]
-
-    def import_file(self, path: Path) -> ImportCounts:
-        """Add the texts of a file, or of a folder of text files; all of them or, if anything is wrong, none.
-
-        Raises: ImportFileError: the file cannot be read as what it claims to be; names the line.
-        """
-        try:
-            return self._store.writing.add_many(read_texts(path), str(path.name))
-        except InvalidImportError as error:
-            raise ImportFileError(str(error)) from error
 
     def _writings(self) -> list[tuple[float, int, PreferenceItem]]:
         return [

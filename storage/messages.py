@@ -156,8 +156,12 @@ class Messages:
         return self.get(row["id"])
 
     def typed(self) -> list[tuple[Message, Message | None]]:
-        """All messages that the person typed and did not delete, oldest first, each with the message it answers."""
-        typed = f"role = 'user' AND origin = 'typed' AND {_KEPT}"
+        """What the person said, here or in an imported conversation, oldest first, each with what it answers.
+
+        Without what is deleted, and without texts of others that were pasted here.
+        """
+        said = "(origin = 'typed' OR origin = 'imported' AND source_id IS NOT NULL)"
+        typed = f"role = 'user' AND {said} AND {_KEPT}"
         own = self._db.rows(f"{_SELECT} WHERE {typed} ORDER BY m.id")
         above = self._db.rows(f"{_SELECT} WHERE m.id IN (SELECT parent_id FROM messages WHERE {typed})")
         parents = {row["id"]: _message(row) for row in above}

@@ -189,20 +189,36 @@ class VectorRecord:
 
 @dataclass(frozen=True, slots=True)
 class ImportedText:
-    """A text found in a file to import; `line` (1-based) is where it stands, if it is one of several."""
+    """A text found in a file to import; `line` (1-based) is where it stands, if it is one of several.
+
+    `origin` says where it was first imported from, if it moves from one history to another; `excluded` that it is
+    never to be learned from.
+    """
 
     prompt: str
     text: str
     created_at: datetime | None = None
     line: int | None = None
+    origin: str = ""
+    excluded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ImportCounts:
-    """What an import did: texts `added`, and texts that were `known` already."""
+    """What an import did, or would do: what it `added`, and messages and texts that were `known` already."""
 
-    added: int
-    known: int
+    conversations: int = 0
+    messages: int = 0
+    texts: int = 0
+    known: int = 0
+
+    def __add__(self, other: ImportCounts) -> ImportCounts:
+        return ImportCounts(
+            self.conversations + other.conversations,
+            self.messages + other.messages,
+            self.texts + other.texts,
+            self.known + other.known,
+        )
 
 
 @dataclass(frozen=True, slots=True)

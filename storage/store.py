@@ -17,6 +17,7 @@ from storage.forgetting import Forgetting
 from storage.messages import Messages
 from storage.profiles import Profiles
 from storage.search import Search
+from storage.transfer import Transfer
 from storage.vectors import Vectors
 from storage.writing import Writings
 
@@ -39,6 +40,7 @@ class Store:
         self.vectors = Vectors(self._db)
         self.search = Search(self._db)
         self.forgetting = Forgetting(self._db)
+        self.transfer = Transfer(self._db)
         self._catch_up()
 
     def close(self) -> None:

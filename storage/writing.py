@@ -30,10 +30,13 @@ class Writings:
         return _writing(row), is_new
 
     def add_many(self, texts: Iterable[ImportedText], origin: str) -> ImportCounts:
-        """Add texts, all or none; those that are there already are counted and left."""
+        """Add texts, all or none; those that are there already are counted and left.
+
+        `origin` is where those come from that do not say so themselves.
+        """
         with self._db.transaction():
-            news = [self._insert(text.prompt, text.text, origin, text.created_at) for text in texts]
-        return ImportCounts(added=sum(news), known=len(news) - sum(news))
+            news = [self._import(text, origin) for text in texts]
+        return ImportCounts(texts=sum(news), known=len(news) - sum(news))
 
     def get(self, writing_id: int) -> Writing:
         """One writing.
@@ -59,6 +62,15 @@ class Writings:
             if not self._db.write("DELETE FROM writings WHERE id = ?", (writing_id,)).rowcount:
                 raise _not_found(writing_id)
         erase(self._db)
+
+    def _import(self, text: ImportedText, origin: str) -> bool:
+        is_new = self._insert(text.prompt, text.text, text.origin or origin, text.created_at)
+        if is_new and text.excluded:
+            self._db.write(
+                "INSERT OR IGNORE INTO excluded_items SELECT 'writing:' || id FROM writings WHERE content_hash = ?",
+                (_content_hash(text.prompt, text.text),),
+            )
+        return is_new
 
     def _insert(self, prompt: str, text: str, origin: str, created_at: datetime | None) -> bool:
         written = self._db.write(

@@ -1,33 +1,10 @@
-"""`assistant import` and `assistant history`: bring texts in, look at what was said."""
+"""`assistant history`: look at what was said."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import click
 
 from assistant.commands.context import Globals, opened, pass_globals, print_json, run
-
-
-@click.command(name="import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@pass_globals
-def import_texts(chosen: Globals, files: tuple[Path, ...]) -> None:
-    """Import texts of your own, to be learned from.
-
-    FILE is JSON Lines of {"prompt", "text"}, a plain text or Markdown file, or a folder of those. Importing a file
-    twice adds nothing. If anything in a file is wrong, nothing of it is imported.
-    """
-    from assistant.visible import sanitise
-
-    async def work() -> None:
-        async with opened(chosen) as assistant:
-            for file in files:
-                counts = assistant.preferences.import_file(file)
-                known = f" ({counts.known} known already)" if counts.known else ""
-                click.echo(f"{sanitise(str(file))}: {counts.added} texts imported{known}")
-
-    run(work())
 
 
 @click.group()

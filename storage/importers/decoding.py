@@ -6,6 +6,7 @@ import codecs
 from pathlib import Path
 
 from storage.errors import InvalidImportError
+from storage.importers.files import reading
 from storage.values import display_path
 
 _OTHER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -16,10 +17,8 @@ def read_utf8(path: Path) -> str:
 
     Raises: InvalidImportError: cannot be read, another encoding, or binary.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InvalidImportError(f"{display_path(path)}: cannot be read ({error.strerror or error})") from error
+    with reading(path) as stream:
+        data = stream.read()
     if data.startswith(_OTHER_MARKS):
         raise InvalidImportError(f"{display_path(path)}: is UTF-16; save it as UTF-8 and import it again")
     if b"\0" in data:

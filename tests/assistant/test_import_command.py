@@ -47,7 +47,7 @@ def test_bad_file_is_one_line_and_nothing_is_imported(cli, tmp_path, name):
 def test_empty_folder_and_a_folder_with_one_bad_file(cli, tmp_path):
     folder = tmp_path / "notes"
     folder.mkdir()
-    assert "holds no .txt, .md, .markdown files" in one_line(cli("import", folder))
+    assert "holds no .txt, .md, .markdown, .eml, .mbox files" in one_line(cli("import", folder))
     (folder / "a.txt").write_text("A good text of mine.")
     (folder / "b.md").write_bytes(b"\xff\xfe")
     assert "b.md" in one_line(cli("import", folder))

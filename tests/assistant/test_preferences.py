@@ -30,11 +30,15 @@ def by_source(assistant, source: Source) -> list:
     return [found.item for found in assistant.preferences.items() if found.item.source is source]
 
 
-def test_writings_keep_their_prompt(assistant, tmp_path):
+async def imported(assistant, file):
+    return await assistant.importing.add(await assistant.importing.preview(file))
+
+
+async def test_writings_keep_their_prompt(assistant, tmp_path):
     file = tmp_path / "own.jsonl"
     file.write_text('{"prompt": "What now?", "text": "One text of mine."}\n{"prompt": "", "text": "Another text."}\n')
-    counts = assistant.preferences.import_file(file)
-    assert (counts.added, counts.known) == (2, 0)
+    counts = await imported(assistant, file)
+    assert (counts.texts, counts.known) == (2, 0)
     assistant.preferences.add_text("Added by my own hand.", " Who? ")
     found = by_source(assistant, Source.WRITING)
     assert [(item.context, item.text, item.negative) for item in found] == [
@@ -138,13 +142,13 @@ def test_vetoes_in_any_case(assistant):
     assert assistant.preferences.vetoed_phrases() == []
 
 
-def test_full_disk_is_said_in_words_and_nothing_is_kept(assistant, tmp_path):
+async def test_full_disk_is_said_in_words_and_nothing_is_kept(assistant, tmp_path):
     file = tmp_path / "big.txt"
     file.write_text("many words " * 200_000)
     pages = assistant.store._db.rows("PRAGMA page_count")[0]["page_count"]
     assistant.store._db.rows(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(AssistantError, match="no space is left on the disk; free some") as caught:
-        assistant.preferences.import_file(file)
+        await imported(assistant, file)
     assert not isinstance(caught.value, ImportFileError | sqlite3.Error)
     with pytest.raises(AssistantError, match="no space is left"):
         assistant.preferences.add_text(file.read_text())

@@ -8,9 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.errors import InvalidImportError, StorageError
-from storage.importers import read_texts
+from storage.entries import Entry, ReadOptions
+from storage.importers import read_entries
 from storage.importers.decoding import read_utf8
 from storage.records import ImportedText
+
+
+def read_texts(path: Path) -> list[Entry]:
+    return list(read_entries(path, ReadOptions(path.parent)))
 
 
 def written(folder: Path, name: str, content: bytes) -> Path:
@@ -112,7 +117,7 @@ def test_a_folder_is_all_its_text_files_by_name(tmp_path: Path):
 
 
 def test_a_folder_with_nothing_in_it(tmp_path: Path):
-    with pytest.raises(InvalidImportError, match=r"holds no \.txt, \.md, \.markdown files"):
+    with pytest.raises(InvalidImportError, match=r"holds no \.txt, \.md, \.markdown, \.eml, \.mbox files"):
         read_texts(tmp_path)
 
 

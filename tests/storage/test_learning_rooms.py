@@ -66,7 +66,7 @@ def test_an_import_is_all_or_nothing(store: Store, raw: RawQuery):
     assert raw("SELECT count(*) FROM writings") == [(0,)]
     texts = [ImportedText("", "one"), ImportedText("p", "one"), ImportedText("", "one")]
     counts = store.writing.add_many(texts, "imported")
-    assert (counts.added, counts.known) == (2, 1)
+    assert (counts.texts, counts.known) == (2, 1)
     assert raw("SELECT prompt, text, origin FROM writings ORDER BY id") == [
         ("", "one", "imported"),
         ("p", "one", "imported"),

@@ -1,0 +1,116 @@
+"""Mails in `.eml` and `.mbox` files: only those that the person sent, and in them only what the person wrote."""
+
+from __future__ import annotations
+
+import mailbox
+import re
+from collections import Counter
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from email.errors import MessageError
+from email.message import EmailMessage
+from email.utils import parseaddr
+from pathlib import Path
+
+from storage.entries import Entry, ReadOptions, Skipped
+from storage.errors import InvalidImportError
+from storage.importers.files import reading
+from storage.importers.mail_text import from_html, own_words
+from storage.importers.values import moment_of, text_of
+from storage.records import ImportedText
+from storage.values import display_path
+
+ONE_MAIL, MANY_MAILS = ".eml", ".mbox"
+SUFFIXES = (ONE_MAIL, MANY_MAILS)
+
+MAX_MAIL = 32 << 20
+"""Bytes of a mail that are read: its text stands before what is attached."""
+
+_OTHERS, _DAMAGED = "mails by others", "damaged mails"
+_NOTHING_OWN = "mails without a word of yours (only quoted, empty, encrypted or attached)"
+_SOFT_BREAK = re.compile(r"(?<=[^\n-]) \n(?=[^>\s])")
+_MALFORMED = (MessageError, LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError)
+"""What the email package raises on headers and bodies that are not what they should be."""
+
+
+def read(path: Path, options: ReadOptions) -> Iterator[Entry]:
+    """What the person wrote in the mails of a file; whose those are, `options.me` says.
+
+    Raises: InvalidImportError: the file cannot be read, or holds no mail.
+    """
+    for data in _mails(path):
+        try:
+            yield _entry(data, options.me)
+        except _MALFORMED:
+            yield Skipped(_DAMAGED)
+
+
+def senders(path: Path) -> Counter[str]:
+    """How many mails each address sent.
+
+    Raises: InvalidImportError: the file cannot be read, or holds no mail.
+    """
+    found: Counter[str] = Counter()
+    for data in _mails(path):
+        head = data.split(b"\n\n", 1)[0].split(b"\r\n\r\n", 1)[0]
+        try:
+            found[_sender(message_from_bytes(head, policy=policy.default))] += 1
+        except _MALFORMED:
+            continue
+    del found[""]
+    return found
+
+
+def _mails(path: Path) -> Iterator[bytes]:
+    with reading(path) as stream:
+        start = stream.read(5)
+        if start != b"From ":
+            if path.suffix.lower() == MANY_MAILS:
+                raise InvalidImportError(f'{display_path(path)}: is no mbox file (these begin with "From ")')
+            yield start + stream.read(MAX_MAIL)
+            return
+    box = mailbox.mbox(path, create=False)
+    try:
+        for key in box.iterkeys():
+            with box.get_file(key) as mail:
+                # Lines that begin with "From " are stored with a ">" before them.
+                yield mail.read(MAX_MAIL).replace(b"\n>From ", b"\nFrom ")
+    except OSError as error:
+        raise InvalidImportError(f"{display_path(path)}: cannot be read ({error.strerror or error})") from error
+    finally:
+        box.close()
+
+
+def _entry(data: bytes, me: frozenset[str]) -> Entry:
+    mail = message_from_bytes(data, policy=policy.default)
+    sender = _sender(mail)
+    if not sender:
+        return Skipped(_DAMAGED)
+    if sender not in me:
+        return Skipped(_OTHERS)
+    text = text_of(own_words(_body(mail)))
+    if not text:
+        return Skipped(_NOTHING_OWN)
+    return ImportedText(prompt="", text=text, created_at=moment_of(_date(mail)))
+
+
+def _sender(mail: EmailMessage) -> str:
+    return parseaddr(str(mail.get("From", "")))[1].strip().casefold()
+
+
+def _date(mail: EmailMessage) -> float | None:
+    moment = getattr(mail.get("Date"), "datetime", None)
+    return None if moment is None else moment.timestamp()
+
+
+def _body(mail: EmailMessage) -> str:
+    part = mail.get_body(preferencelist=("plain", "html"))
+    if part is None:
+        return ""
+    content = part.get_content()
+    if not isinstance(content, str):
+        return ""
+    if part.get_content_subtype() == "html":
+        return from_html(content)
+    flowed = part["content-type"].params.get("format", "").lower() == "flowed" if part["content-type"] else False
+    return _SOFT_BREAK.sub(" ", content.replace("\r\n", "\n")) if flowed else content

@@ -1,0 +1,90 @@
+"""The text of a mail -> what its sender wrote: without quotations, the lines that announce them, and signatures."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from functools import cache
+
+from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning
+from mailparser_reply import EmailReplyParser
+from mailparser_reply.constants import MAIL_LANGUAGES
+from markdownify import MarkdownConverter
+
+MAX_LENGTH, MAX_HTML = 100_000, 120_000
+"""Characters of a mail's text and of its HTML that are looked at; what a person writes is shorter."""
+
+_LONG_LINE = 400
+_HIDDEN_LINE = re.compile("\ue000([0-9]+)\ue001")
+_BLANK_LINES = re.compile(r"\n{3,}")
+_DECLARATION = re.compile("<[!?][^>]*>?")
+_NO_TAG = re.compile("<(?!/?[a-zA-Z][^<>]{0,2000}>)")
+_QUOTED = ">"
+
+
+def from_html(html: str) -> str:
+    """The text of an HTML mail; quotations get their `>`.
+
+    Raises: RecursionError: nested too deep.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
+        soup = BeautifulSoup(_parseable(html[:MAX_HTML]), "html.parser")
+    for unseen in soup(["head", "style", "script", "title"]):
+        unseen.decompose()
+    converter = MarkdownConverter(
+        strip=["a", "img"], escape_asterisks=False, escape_underscores=False, escape_misc=False
+    )
+    text: str = converter.convert_soup(soup)
+    return text
+
+
+def _parseable(html: str) -> str:
+    """Without comments, declarations and tags that are not closed, on which the parser takes minutes."""
+    before, *after = html.split("<!--")
+    seen = before + "".join(part.partition("-->")[2] for part in after)
+    return _NO_TAG.sub("&lt;", _DECLARATION.sub("", seen))
+
+
+def own_words(text: str) -> str:
+    """What the sender of a mail wrote in it; empty where all of it is quoted.
+
+    Below a line that announces a quotation, what is not marked with `>` is an answer if the quotation is marked,
+    else somebody else's text to the end.
+    """
+    hidden: list[str] = []
+    parts = _parser().read(_prepared(text[:MAX_LENGTH], hidden)).replies
+    kept = [_unquoted(parts[0].body)] if parts else []
+    for part in parts[1:]:
+        if not part.full_body.startswith(_QUOTED):
+            break
+        kept.append(_unquoted(part.body))
+    if parts and parts[0].headers and not kept[0]:  # the mail begins with the announcement
+        kept = kept[1:]
+    joined = "\n\n".join(text for text in kept if text)
+    return _HIDDEN_LINE.sub(lambda found: hidden[int(found[1])], joined).strip()
+
+
+@cache
+def _parser() -> EmailReplyParser:
+    return EmailReplyParser(languages=[language for language in MAIL_LANGUAGES if language != "david"])
+
+
+def _prepared(text: str, hidden: list[str]) -> str:
+    """Without what makes the parser's patterns slow: runs of blank lines, quotations, and very long lines."""
+    lines: list[str] = []
+    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        stripped = _HIDDEN_LINE.sub("", line.strip())
+        if stripped.startswith(_QUOTED):
+            stripped = _QUOTED
+        elif len(stripped) > _LONG_LINE:
+            hidden.append(stripped)
+            stripped = f"\ue000{len(hidden) - 1}\ue001"
+        if stripped not in ("", _QUOTED) or lines[-1:] != [stripped]:
+            lines.append(stripped)
+    return "\n".join(lines)
+
+
+def _unquoted(text: str) -> str:
+    kept = "\n".join(line for line in text.split("\n") if not line.startswith(_QUOTED))
+    return _BLANK_LINES.sub("\n\n", kept).strip()
