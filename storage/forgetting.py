@@ -123,8 +123,8 @@ class Forgetting:
     def forget(self, doomed: Doomed, *, remove_versions: bool = False) -> Forgotten:
         """Remove it with its effects, ratings and search index; overwrite it in the file, its log and its backups.
 
-        Profile versions that learned from it become stale and lose the lines of their descriptions with words that
-        stand nowhere else; or they are removed, and if one of them was in use, steering is off.
+        Profile versions that learned from it become stale; or they are removed, and if one of them was in use,
+        steering is off. Stale ones lose the lines of their descriptions with words of it that stand nowhere else.
 
         Returns: what went; not `erased` where another process kept the file busy: the bytes are then overwritten
             when it is next opened.
@@ -136,7 +136,10 @@ class Forgetting:
             if found.nothing:
                 return replace(found, erased=True)
             messages = self._all_messages(doomed)
-            described = described_words(self._db, found.profiles)
+            # Those too that were stale before: what they tell may have stood elsewhere until now.
+            stale = [row["version"] for row in self._db.rows("SELECT version FROM profiles WHERE stale")]
+            telling = {*found.profiles, *stale}
+            described = described_words(self._db, telling)
             told = described & self._words(messages, doomed.writings)
             remove_messages(self._db, messages)
             remove_conversations(self._db, doomed.conversations)
@@ -144,9 +147,10 @@ class Forgetting:
             self._clear_titles(doomed.titles)
             if remove_versions:
                 remove_profiles(self._db, found.profiles)
-            elif told:
+                telling.difference_update(found.profiles)
+            if told:
                 only_there = told - self._words_left(told)
-                keep_lines(self._db, found.profiles, lambda line: only_there.isdisjoint(words_of(line)))
+                keep_lines(self._db, telling, lambda line: only_there.isdisjoint(words_of(line)))
             if doomed.text:
                 self._forget_mentions(doomed.text)
         return replace(found, erased=erase(self._db))
