@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from assistant.child import Child
 from assistant.engine.protocol import (
+    Beat,
     Event,
     Failed,
     Finished,
     Generate,
     Load,
     Loaded,
+    Loading,
     Piece,
     Prefill,
     Request,
     Steer,
     Steered,
     Stop,
+    Thought,
 )
 from assistant.errors import EngineError
 
 STOP_SECONDS = 10.0
+AGAIN = "try again, it restarts by itself"
+HANG_SECONDS = 15.0
+"""A working engine says every second that it lives; after this long a silent one is taken for hung, and ended."""
 MODULE = "assistant.engine.worker"
-EVENTS: tuple[type[Event], ...] = (Loaded, Steered, Prefill, Piece, Finished, Failed)
+EVENTS: tuple[type[Event], ...] = (Beat, Loading, Loaded, Steered, Prefill, Piece, Thought, Finished, Failed)
 
-ReplyEvent = Prefill | Piece | Finished
+ReplyEvent = Prefill | Piece | Thought | Finished
+OnLoading = Callable[[float], None]
+"""Told the share of a model that has been read, 0 to 1."""
 
 
 class Engine:
@@ -45,6 +54,7 @@ class Engine:
         self._closed = False
         self._load: Load | None = None
         self._steer: Steer | None = None
+        self._last_resort: asyncio.TimerHandle | None = None
 
     @property
     def pid(self) -> int | None:
@@ -64,7 +74,7 @@ class Engine:
         async with self._lock:
             await self._started()
 
-    async def load(self, request: Load) -> Loaded:
+    async def load(self, request: Load, on_loading: OnLoading | None = None) -> Loaded:
         """Load a model in place of the one before; no control vector is in force then.
 
         Raises: EngineError: the file cannot be used, there is no memory for it, or the engine died on it. A
@@ -72,10 +82,11 @@ class Engine:
         """
         async with self._lock:
             self._load = self._steer = None
-            loaded = await self._ask(await self._started(), request)
+            loaded = await self._ask(await self._started(), request, on_loading)
             if not isinstance(loaded, Loaded):
                 raise _unexpected(loaded)
-            self._load = request
+            # Restarted after a crash it must not measure again, and must compute as before.
+            self._load = replace(request, tuning=loaded.tuning)
             return loaded
 
     async def steer(self, request: Steer) -> Steered:
@@ -92,29 +103,37 @@ class Engine:
             return steered
 
     async def generate(self, request: Generate) -> AsyncGenerator[ReplyEvent]:
-        """Stream a reply; the last event is `Finished`. Closing or cancelling the iterator stops the reply.
+        """Stream a reply; the last event of each side is `Finished`. Closing or cancelling the iterator stops it.
 
-        Raises: EngineError: no model, a conversation that cannot be answered, or the engine died.
+        Raises: EngineError: no model, a conversation that cannot be answered, or the engine died or hung.
         """
         async with self._lock:
             child = await self._ready()
-            finished = False
+            running = 2 if request.plain_turns else 1
             try:
                 await child.send(request)
                 self._generating = True
-                while not finished:
+                while running:
                     event = await self._receive(child)
-                    finished = isinstance(event, Finished | Failed)
+                    if isinstance(event, Finished | Failed):
+                        running = 0 if isinstance(event, Failed) else running - 1
                     yield _of_reply(event)
             finally:
                 self._generating = False
-                if not finished:
-                    await self._quieten(child)
+                if self._last_resort:
+                    self._last_resort.cancel()
+                if running:
+                    await self._quieten(child, running)
 
     async def stop(self) -> None:
-        """End the reply that is being generated, with reason `stopped`; without one nothing happens."""
-        if self._generating and self._child and self._child.alive:
-            await self._child.send(Stop())
+        """End the reply that is being generated, with reason `stopped`; without one nothing happens.
+
+        An engine that does not obey within `STOP_SECONDS` is ended; what came is kept.
+        """
+        child = self._child
+        if self._generating and child and child.alive:
+            await child.send(Stop())
+            self._last_resort = asyncio.get_running_loop().call_later(STOP_SECONDS, child.kill)
 
     async def close(self) -> None:
         """End the process, also in the middle of a reply; the engine cannot be used afterwards."""
@@ -139,11 +158,13 @@ class Engine:
                     await self._ask(child, request)
         return child
 
-    async def _ask(self, child: Child[Event], request: Request) -> Event:
+    async def _ask(self, child: Child[Event], request: Request, on_loading: OnLoading | None = None) -> Event:
         answered = False
         try:
             await child.send(request)
-            event = await self._receive(child)
+            while isinstance(event := await self._receive(child), Loading):
+                if on_loading:
+                    on_loading(event.share)
             answered = True
         finally:
             if not answered:
@@ -153,32 +174,50 @@ class Engine:
         return event
 
     async def _receive(self, child: Child[Event]) -> Event:
-        try:
-            return await child.receive()
-        except EngineError:
-            if self._closed:
-                raise EngineError("the engine was closed") from None
-            raise
+        """The next event that says something; beats only say that the engine lives.
 
-    async def _quieten(self, child: Child[Event]) -> None:
+        Raises: EngineError: the engine has died, or hangs: then it is ended.
+        """
+        silent = 0
+        while True:
+            try:
+                async with asyncio.timeout(HANG_SECONDS / 2):
+                    event = await child.receive()
+            except TimeoutError:
+                silent += 1
+                # One silence may be the app's own: it was stopped, or the machine slept.
+                if silent == 2:
+                    child.kill()
+                    raise EngineError(f"the engine hung for {HANG_SECONDS:.0f} s and was ended; {AGAIN}") from None
+                continue
+            except EngineError:
+                if self._closed:
+                    raise EngineError("the engine was closed") from None
+                raise
+            if not isinstance(event, Beat):
+                return event
+            silent = 0
+
+    async def _quieten(self, child: Child[Event], running: int) -> None:
         """Stop a reply that nobody reads any more and swallow the rest of it."""
-        over = False
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await child.send(Stop())
-                while not over:
-                    over = isinstance(await child.receive(), Finished | Failed)
+                while running:
+                    event = await child.receive()
+                    if isinstance(event, Finished | Failed):
+                        running = 0 if isinstance(event, Failed) else running - 1
         except (EngineError, TimeoutError):
             pass  # the next call starts a new one
         finally:
-            if not over:
+            if running:
                 child.kill()
 
 
 def _of_reply(event: Event) -> ReplyEvent:
     if isinstance(event, Failed):
         raise EngineError(event.message)
-    if not isinstance(event, Prefill | Piece | Finished):
+    if not isinstance(event, Prefill | Piece | Thought | Finished):
         raise _unexpected(event)
     return event
 

@@ -3,29 +3,64 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from types import TracebackType
 
+import numpy as np
+
 from assistant.engine.abort import DecodeAborted
-from assistant.engine.llama import CHUNK_TOKENS, Sampler
-from assistant.engine.protocol import Event, Finished, Generate, Piece, Prefill, StopReason, Turn
+from assistant.engine.llama import Sampler
+from assistant.engine.protocol import (
+    Event,
+    Finished,
+    Generate,
+    Piece,
+    Prefill,
+    Sampling,
+    StopReason,
+    Thought,
+    TokenLogprob,
+    Turn,
+)
+from assistant.engine.reasoning import ReasoningSplit, opening
+from assistant.engine.schema import grammar_of
 from assistant.engine.session import Session
-from assistant.engine.streaming import TextStream
+from assistant.engine.streaming import Given, TextStream
 from assistant.engine.window import fit
 from assistant.errors import EngineError
 
 Emit = Callable[[Event], None]
 REPLY_ROOM_SHARE = 4  # at most a quarter of the window is kept free for the reply
+LONG_PROMPT_TOKENS = 512
+"""Reading so many new tokens takes long enough to be shown."""
 
 
 def generate(session: Session, request: Generate, emit: Emit) -> None:
-    """Reply, emitting `Prefill` (long prompts only), `Piece`s and `Finished`.
+    """Reply, emitting `Prefill` (long prompts only), `Thought`s, `Piece`s and `Finished`; for two sides where asked.
 
     Raises: EngineError: the last message is too long, the template refuses the turns, or llama.cpp fails.
     """
+    if request.plain_turns:
+        _side_by_side(session, request, emit)
+        return
     with Reply(session, request, emit) as reply:
-        reply.run()
+        for _ in reply.steps():
+            pass
     session.remember_drawn(*reply.drawn())
+
+
+def _side_by_side(session: Session, request: Generate, emit: Emit) -> None:
+    """Both replies a token at a time; two windows, as llama.cpp steers all sequences of a window alike."""
+    beside = session.beside()
+    try:
+        plain = replace(request, turns=request.plain_turns)
+        with Reply(session, request, emit) as one, Reply(beside, plain, emit, side=1) as other:
+            running = [one.steps(), other.steps()]
+            while running:
+                running = [steps for steps in running if next(steps, None)]
+    finally:
+        beside.context.close()
 
 
 class Reply:
@@ -34,23 +69,29 @@ class Reply:
     Raises: EngineError: the last message is too long, the template refuses the turns, or the grammar does not parse.
     """
 
-    def __init__(self, session: Session, request: Generate, emit: Emit) -> None:
+    def __init__(self, session: Session, request: Generate, emit: Emit, side: int = 0) -> None:
         if not request.turns:
             raise EngineError("the conversation is empty; write a message first")
         self._started = time.monotonic()
-        self._session, self._emit, self._limit = session, emit, request.sampling.max_tokens
+        self._session, self._emit, self._side = session, emit, side
+        self._sampling = _with_grammar(request.sampling)
         self._context = session.context
-        self._text = request.turns[-1].text if request.continue_last else ""
-        self._tokens = session.encode_opening(self._text)
+        last = request.turns[-1] if request.continue_last else Turn("assistant", "")
         closed = request.turns[:-1] if request.continue_last else request.turns
-        room = min(self._limit, self._context.window // REPLY_ROOM_SHARE)
+        opened = session.begins_thinking(session.encode(closed))
+        self._thought, self._said = last.reasoning, last.text
+        self._tokens = session.encode_opening(last, opening(last.reasoning, last.text, opened=opened))
+        room = min(self._sampling.max_tokens, self._context.window // REPLY_ROOM_SHARE)
         self._prompt = fit(closed, self._encode, session.count_tokens, self._context.window, room)
-        self._stream = TextStream((*request.sampling.stop, *session.template.stops))
+        thinking = not last.text and (opened or bool(last.reasoning))
+        split = ReasoningSplit(thinking=thinking, replying=bool(last.text))
+        self._stream = TextStream((*self._sampling.stop, *session.template.stops), split)
         self._evaluated_before = self._context.evaluated_tokens
-        self._prefilled = 0
+        self._prefilled = self._thought_tokens = 0
         self._opening = len(self._tokens)
         self._first_token: float | None = None
-        self._sampler = Sampler(session.model, request.sampling)
+        self._logprobs: list[TokenLogprob] = []
+        self._sampler = Sampler(session.model, self._sampling)
 
     def __enter__(self) -> Reply:
         return self
@@ -60,13 +101,18 @@ class Reply:
     ) -> None:
         self._sampler.close()
 
-    def run(self) -> None:
-        """Generate until an end, emitting as it goes.
+    def steps(self) -> Iterator[bool]:
+        """Generate until an end, emitting as it goes; yields True after every token but the last.
 
         Raises: EngineError: llama.cpp fails, or the grammar forbids the reply that goes on.
         """
+        reason: StopReason | None = None
         try:
-            reason = self._generate()
+            self._read()
+            while (reason := self._step()) is None:
+                yield True
+                self._session.pace.keep(self._context, steady=self._sampling.seed is not None)
+                self._context.append(self._tokens[-1])
         except DecodeAborted:
             reason = "stopped"
         if self._first_token is None:
@@ -74,24 +120,21 @@ class Reply:
         self._give(self._stream.finish())
         self._emit(self._finished(reason))
 
-    def drawn(self) -> tuple[str, list[int]]:
-        """The reply's text with the tokens that stand for it; ("", []) where tokens and text do not match."""
-        if self._stream.stopped or not self._stream.whole:
-            return "", []
-        return self._text, self._tokens
+    def drawn(self) -> tuple[Turn, list[int]]:
+        """The whole reply with the tokens that stand for it; none where tokens and text do not match."""
+        whole = self._stream.whole and not self._stream.stopped
+        return Turn("assistant", self._said, self._thought), self._tokens if whole else []
 
     def _encode(self, turns: Sequence[Turn]) -> list[int]:
         return [*self._session.encode(turns), *self._tokens]
 
-    def _generate(self) -> StopReason:
+    def _read(self) -> None:
         """Raises DecodeAborted when stopped while tokens are evaluated."""
         for token in self._tokens:
             self._sampler.accept(token)
-        self._context.evaluate(self._prompt.tokens, self._progress)
+        self._session.pace.keep(self._context, steady=self._sampling.seed is not None)
+        self._session.read(self._prompt.tokens, self._opening, self._progress)
         self._prefilled = self._context.evaluated_tokens - self._evaluated_before
-        while (reason := self._step()) is None:
-            self._context.append(self._tokens[-1])
-        return reason
 
     def _step(self) -> StopReason | None:
         """Draw one token and give out its text; the reason where the reply ends with it."""
@@ -102,27 +145,45 @@ class Reply:
             self._first_token = time.monotonic() - self._started
         if self._session.model.is_end(token):
             return "end"
+        if self._sampling.logprobs is not None:
+            self._logprobs.append(self._logprob(token, self._sampling.logprobs))
         self._tokens.append(token)
         self._give(self._stream.push(self._session.model.piece(token)))
+        self._thought_tokens += self._stream.split.thinking
         return self._end_reason()
 
     def _end_reason(self) -> StopReason | None:
         if self._stream.stopped:
             return "end"
-        if self._drawn_count() >= self._limit:
+        if self._drawn_count() >= self._sampling.max_tokens:
             return "length"
         if self._used() >= self._context.window:
             return "context"
         return None
 
-    def _give(self, text: str) -> None:
-        if text:
-            self._text += text
-            self._emit(Piece(text))
+    def _give(self, given: Given) -> None:
+        self._thought += given.thought
+        self._said += given.text
+        if given.thought:
+            self._emit(Thought(given.thought, self._side))
+        if given.text:
+            told, self._logprobs = tuple(self._logprobs), []
+            self._emit(Piece(given.text, self._side, told))
+
+    def _logprob(self, token: int, count: int) -> TokenLogprob:
+        logits = self._context.logits().astype(np.float64)
+        logprobs = logits - logits.max()
+        logprobs -= np.log(np.exp(logprobs).sum())
+        likeliest = np.argsort(-logprobs, kind="stable")[:count]
+        pairs = tuple((self._text(int(one)), float(logprobs[one])) for one in likeliest)
+        return TokenLogprob(self._text(token), float(logprobs[token]), pairs)
+
+    def _text(self, token: int) -> str:
+        return self._session.model.piece(token).decode("utf-8", "replace")
 
     def _progress(self, done: int, total: int) -> None:
-        if total > CHUNK_TOKENS:
-            self._emit(Prefill(done, total))
+        if total > LONG_PROMPT_TOKENS:
+            self._emit(Prefill(done, total, self._side))
         if self._context.abort.is_set() and done < total:
             raise DecodeAborted
 
@@ -144,4 +205,15 @@ class Reply:
             dropped_turns=self._prompt.dropped_turns,
             context_used=self._used(),
             context_tokens=self._context.window,
+            reasoning_tokens=self._thought_tokens,
+            seed=self._sampler.seed,
+            side=self._side,
         )
+
+
+def _with_grammar(sampling: Sampling) -> Sampling:
+    if not sampling.json_schema:
+        return sampling
+    if sampling.grammar:
+        raise EngineError("a grammar and a JSON schema contradict each other; give one of them")
+    return replace(sampling, grammar=grammar_of(sampling.json_schema))

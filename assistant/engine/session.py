@@ -1,50 +1,74 @@
-"""A loaded model that answers conversations: its prompt tokens, its steering, its replies."""
+"""A loaded model that answers conversations: its prompt tokens, its steering, its pace."""
 
 from __future__ import annotations
 
 import copy
 import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assistant.engine.abort import AbortFlag
-from assistant.engine.llama import LlamaContext, LlamaModel
-from assistant.engine.machine import physical_cores
-from assistant.engine.protocol import Load, Loaded, Turn
+from assistant.engine.llama import LlamaContext, LlamaModel, OnChunk, supports_gpu
+from assistant.engine.pace import Neighbours, Pace
+from assistant.engine.prefixes import Prefixes
+from assistant.engine.protocol import Load, Loaded, Positions, Tuning, Turn
+from assistant.engine.reasoning import MARKS, OPEN
 from assistant.engine.templates import ChatTemplate
+from assistant.engine.tuning import looked_up, tune
+
+OPENING_TOKENS = 16
+"""At the end of a prompt, where a template may have begun the thoughts."""
 
 
 class Session:
-    """One model, one window, one control vector.
+    """One model, one window, one control vector; `prefix_budget` bytes keep prompts that were left.
 
     Raises: ModelError: the file cannot be loaded. EngineError: no memory for the window, a broken chat
     template.
     """
 
-    def __init__(self, request: Load, abort: AbortFlag) -> None:
+    def __init__(
+        self,
+        request: Load,
+        abort: AbortFlag,
+        *,
+        prefix_budget: int = 0,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> None:
         started = time.monotonic()
-        self.model = LlamaModel(Path(request.model_path), request.gpu_layers)
+        path = Path(request.model_path)
+        self.model = LlamaModel(path, request.gpu_layers, on_progress)
+        self.model.show(MARKS)
         window = min(request.context_tokens, self.model.trained_context or request.context_tokens)
-        self.context = LlamaContext(self.model, window, request.threads or physical_cores(), abort)
+        self.tuning, self._measured = _tuned(request, self.model, window)
+        self.context = LlamaContext(self.model, window, self.tuning, abort)
+        self.neighbours = Neighbours()
+        self.pace = Pace(self.tuning, self.neighbours)
+        self._prefixes = Prefixes(self.context, prefix_budget)
         source = self.model.chat_template
         begin = self.model.begin_text if source or self.model.add_bos else ""
         self.template = ChatTemplate(source, begin, self.model.end_text, self.model.control_texts())
         self.count_tokens = functools.lru_cache(maxsize=4096)(self._count_tokens)
-        self._drawn: tuple[str, list[int]] = ("", [])
+        self._drawn: tuple[Turn, list[int]] | None = None
+        self._positions: Positions = "all"
         self.loaded = self._describe(steers(self.context), started)
 
-    def beside(self, threads: int) -> Session:
+    def beside(self, tuning: Tuning | None = None) -> Session:
         """A session on the same model with an empty window of its own, unsteered; it ends before this one is closed.
 
         Raises: EngineError: no memory for the window.
         """
         other = copy.copy(self)
-        other.context = LlamaContext(self.model, self.context.window, threads)
-        other._drawn = ("", [])
+        other.tuning = tuning or self.tuning
+        other.context = LlamaContext(self.model, self.context.window, other.tuning, self.context.abort)
+        other.pace = Pace(other.tuning, self.neighbours)
+        other._prefixes = Prefixes(other.context, 0)
+        other._drawn = None
+        other._positions = "all"
         return other
 
     def close(self) -> None:
@@ -52,18 +76,30 @@ class Session:
         self.context.close()
         self.model.close()
 
-    def steer(self, directions: Mapping[int, NDArray[np.float32]], strength: float) -> None:
+    def steer(
+        self, directions: Mapping[int, NDArray[np.float32]], strength: float, positions: Positions = "all"
+    ) -> None:
         """Put `strength` times the directions in force; none, or strength 0, is the unsteered model bit for
         bit.
 
         Raises: EngineError: a block or a width that the model does not have.
         """
         scale = np.float32(strength)
+        self._prefixes.keep()
         self.context.set_control_vector({block: row * scale for block, row in directions.items()})
+        self._positions = positions
 
-    def remember_drawn(self, text: str, tokens: Sequence[int]) -> None:
+    def read(self, tokens: Sequence[int], opening: int, on_chunk: OnChunk) -> int:
+        """Read a prompt whose last `opening` tokens are a reply that goes on; returns how many were evaluated.
+
+        Raises: DecodeAborted: the abort flag is set. EngineError: llama.cpp fails.
+        """
+        apart = self.context.steered and self._positions == "generated"
+        return self._prefixes.read(tokens, on_chunk, plain=len(tokens) - opening if apart else 0)
+
+    def remember_drawn(self, reply: Turn, tokens: Sequence[int]) -> None:
         """Keep the tokens of the last reply: going on with it needs the very ones that were drawn."""
-        self._drawn = (text, list(tokens))
+        self._drawn = (reply, list(tokens)) if tokens else None
 
     def encode(self, turns: Sequence[Turn]) -> list[int]:
         """Token ids of the rendered turns, up to where the next reply begins.
@@ -73,9 +109,15 @@ class Session:
         parts = self.template.render(turns)
         return [token for part in parts for token in self.model.tokenize(part.text, parse_special=part.parse_special)]
 
-    def encode_opening(self, text: str) -> list[int]:
-        """Token ids of a reply that goes on: the very ones that were drawn, where it is the last reply."""
-        if text and text == self._drawn[0]:
+    def begins_thinking(self, prompt: Sequence[int]) -> bool:
+        """Whether the prompt itself begins the thoughts of the reply that follows it."""
+        end = b"".join(map(self.model.piece, prompt[-OPENING_TOKENS:])).decode("utf-8", "replace")
+        return end.rstrip().endswith(OPEN)
+
+    def encode_opening(self, reply: Turn, text: str) -> list[int]:
+        """Token ids of a reply that goes on, `text` in the model's own writing: the very ones that were drawn, where it
+        is the last one."""
+        if self._drawn and reply == self._drawn[0]:
             return list(self._drawn[1])
         return self.model.tokenize(text, parse_special=False)
 
@@ -93,7 +135,17 @@ class Session:
             context_tokens=self.context.window,
             steerable=steerable,
             seconds=time.monotonic() - started,
+            tuning=self.tuning,
+            measured=self._measured,
+            gpu=supports_gpu(),
         )
+
+
+def _tuned(request: Load, model: LlamaModel, window: int) -> tuple[Tuning, bool]:
+    if request.tuning:
+        return request.tuning, False
+    start = looked_up(model.path.stat().st_size, window * model.kv_bytes, request.threads)
+    return tune(model, start, fixed_threads=request.threads is not None)
 
 
 def steers(context: LlamaContext) -> bool:

@@ -12,20 +12,24 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from assistant.channel import Decoder, ProtocolError, encode
 from assistant.engine.abort import AbortFlag
-from assistant.engine.protocol import Event, Failed, Generate, Load, Request, Steer, Steered, Stop
+from assistant.engine.prefixes import prefix_budget
+from assistant.engine.protocol import Beat, Event, Failed, Generate, Load, Loading, Request, Steer, Steered, Stop
 from assistant.engine.reply import generate
 from assistant.engine.session import Session
+from assistant.engine.tuning import OtherWork
 from assistant.errors import AssistantError, EngineError, ModelError
 from assistant.models.header import read_header
 from steering.control_vector import ControlVector, ControlVectorError
 
 Inbox = queue.SimpleQueue[Request | ProtocolError]
+BEAT_SECONDS = 1.0
 
 
 class Worker:
@@ -38,24 +42,51 @@ class Worker:
     def handle(self, request: Request | ProtocolError) -> None:
         """Answer one request with its events; what the user can act on becomes `Failed`."""
         try:
-            match request:
-                case Load():
-                    self._load(request)
-                case Steer():
-                    self._steer(request)
-                case Generate():
-                    generate(self._loaded(), request, self._emit)
-                case ProtocolError():
-                    raise request
+            with self._beating():
+                self._carry_out(request)
         except AssistantError as error:
             self._emit(Failed(str(error)))
+
+    def _carry_out(self, request: Request | ProtocolError) -> None:
+        match request:
+            case Load():
+                self._load(request)
+            case Steer():
+                self._steer(request)
+            case Generate():
+                generate(self._loaded(), request, self._emit)
+            case ProtocolError():
+                raise request
+
+    @contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Meanwhile say every second that the process lives, and look how busy the machine is with other work."""
+        over = threading.Event()
+        work = OtherWork()
+
+        def beat() -> None:
+            while not over.wait(BEAT_SECONDS):
+                self._emit(Beat())
+                if self._session:
+                    self._session.neighbours.cores = work.busy_cores()
+
+        threading.Thread(target=beat, daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
 
     def _load(self, request: Load) -> None:
         if self._session:
             self._session.close()
             self._session = None
         read_header(Path(request.model_path))
-        self._session = Session(request, self._abort)
+        self._session = Session(
+            request,
+            self._abort,
+            prefix_budget=prefix_budget(),
+            on_progress=lambda share: self._emit(Loading(share)),
+        )
         self._emit(self._session.loaded)
 
     def _steer(self, request: Steer) -> None:
@@ -70,7 +101,7 @@ class Worker:
         except ControlVectorError as error:
             raise EngineError(f"{error}; rebuild the profile") from error
         _check_fits(vector, session, path)
-        session.steer(vector.directions, request.strength)
+        session.steer(vector.directions, request.strength, request.positions)
         self._emit(Steered(request.vector_path, request.strength))
 
     def _loaded(self) -> Session:
@@ -120,9 +151,13 @@ def main() -> None:
     reader = threading.Thread(target=read_requests, args=(sys.stdin.buffer, inbox, abort), daemon=True)
     reader.start()
 
+    writing = threading.Lock()
+
     def emit(event: Event) -> None:
-        events.write(encode(event))
-        events.flush()
+        line = encode(event)
+        with writing:
+            events.write(line)
+            events.flush()
 
     worker = Worker(emit, abort)
     while True:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from assistant.engine.abort import AbortFlag
 from assistant.engine.llama import ResidualReader
 from assistant.engine.machine import physical_cores
-from assistant.engine.protocol import Event, Generate, Load, Piece, Sampling, Turn
+from assistant.engine.protocol import Event, Generate, Load, Piece, Sampling, Tuning, Turn
 from assistant.engine.reply import generate
 from assistant.engine.session import Session
 from steering.control_vector import ControlVector
@@ -36,7 +36,8 @@ class LlamaChat:
         self._cores = threads or physical_cores()
         # With a core taken by other work, two threads on two cores write three times slower than one.
         self._threads = threads or spare_cores()
-        self._session = Session(Load(str(model_path), CONTEXT_TOKENS, self._threads), AbortFlag())
+        load = Load(str(model_path), CONTEXT_TOKENS, tuning=Tuning(self._threads))
+        self._session = Session(load, AbortFlag())
         self._sampling = sampling
 
     @property
@@ -135,7 +136,7 @@ class LlamaChat:
         """Several windows with few threads each: many threads of one window wait for each other in a loop, and beside
         other work that costs more than they bring."""
         count = min(self._cores, MOST_WRITERS)
-        return [self._session.beside(self._cores // count) for _ in range(count)]
+        return [self._session.beside(Tuning(self._cores // count)) for _ in range(count)]
 
 
 def spare_cores() -> int:

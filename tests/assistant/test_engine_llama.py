@@ -13,7 +13,7 @@ import pytest
 
 from assistant.engine.abort import AbortFlag, DecodeAborted
 from assistant.engine.llama import LlamaContext, LlamaModel, Sampler
-from assistant.engine.protocol import Sampling
+from assistant.engine.protocol import Sampling, Tuning
 from assistant.engine.session import steers
 from assistant.errors import EngineError, ModelError
 from assistant.models.bundled import bundled_model
@@ -30,7 +30,7 @@ def model() -> Iterator[LlamaModel]:
 
 @pytest.fixture
 def context(model) -> Iterator[LlamaContext]:
-    made = LlamaContext(model, 1024, 1)
+    made = LlamaContext(model, 1024, Tuning(1))
     yield made
     made.close()
 
@@ -46,7 +46,7 @@ def directions(model: LlamaModel, seed: int = 1) -> dict[int, np.ndarray]:
 
 
 def logits_of(model: LlamaModel, tokens: list[int], vector: dict[int, np.ndarray] | None) -> np.ndarray:
-    fresh = LlamaContext(model, 1024, 1)
+    fresh = LlamaContext(model, 1024, Tuning(1))
     fresh.set_control_vector(vector)
     fresh.evaluate(tokens)
     logits = fresh.logits()
@@ -110,7 +110,7 @@ def test_only_new_tokens_are_evaluated(model, context, prompt):
     assert context.evaluate(prompt) == len(prompt)
     longer = [*prompt, *model.tokenize("Red, green", parse_special=False)]
     assert context.evaluate(longer) == len(longer) - len(prompt)
-    assert context.evaluate(longer) == 1
+    assert context.evaluate(longer) == 0
     changed = [*prompt[:5], *model.tokenize("other words", parse_special=False)]
     assert context.evaluate(changed) == len(changed) - 5
     assert context.tokens == changed
@@ -118,7 +118,7 @@ def test_only_new_tokens_are_evaluated(model, context, prompt):
     context.set_control_vector(vector)
     assert context.evaluate(changed) == len(changed)
     context.set_control_vector(directions(model))
-    assert context.evaluate(changed) == 1
+    assert context.evaluate(changed) == 0
 
 
 @pytest.mark.bundled
@@ -168,7 +168,7 @@ def test_seed_decides(context, prompt):
 @pytest.mark.bundled
 def test_abort_ends_an_evaluation_and_keeps_the_cache_true(model, prompt):
     flag = AbortFlag()
-    context = LlamaContext(model, 2048, 1, flag)
+    context = LlamaContext(model, 2048, Tuning(1), flag)
     context.evaluate(prompt)
     long = [*prompt, *model.tokenize("many words " * 900, parse_special=False)][:2000]
     threading.Timer(0.05, flag.set).start()
@@ -185,7 +185,7 @@ def test_abort_ends_an_evaluation_and_keeps_the_cache_true(model, prompt):
 
 def test_vector_of_another_model_is_refused(tmp_path):
     with LlamaModel(write_tiny_model(tmp_path / "tiny.gguf")) as tiny:
-        context = LlamaContext(tiny, 256, 1)
+        context = LlamaContext(tiny, 256, Tuning(1))
         for wrong in ({3: np.ones(64, np.float32)}, {0: np.ones(64, np.float32)}, {1: np.ones(65, np.float32)}):
             with pytest.raises(EngineError, match="another model"):
                 context.set_control_vector(wrong)
@@ -195,7 +195,7 @@ def test_vector_of_another_model_is_refused(tmp_path):
 def test_probe_measures_whether_steering_reaches_the_logits(tmp_path):
     for blocks, expected in ((3, True), (1, False)):
         with LlamaModel(write_tiny_model(tmp_path / f"{blocks}.gguf", blocks=blocks)) as tiny:
-            context = LlamaContext(tiny, 256, 1)
+            context = LlamaContext(tiny, 256, Tuning(1))
             assert steers(context) is expected
             assert context.tokens == []
             context.evaluate([5, 6])
@@ -224,13 +224,14 @@ SMALL_MEMORY = """
 import resource, sys
 from pathlib import Path
 from assistant.engine.llama import LlamaContext, LlamaModel
+from assistant.engine.protocol import Tuning
 from assistant.errors import EngineError
 
 model = LlamaModel(Path(sys.argv[1]))
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
 try:
-    LlamaContext(model, 2**22, 1)
+    LlamaContext(model, 2**22, Tuning(1))
 except EngineError as error:
     print(error)
 """

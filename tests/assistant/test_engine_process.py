@@ -19,7 +19,7 @@ import pytest
 
 from assistant.engine.llama import LlamaContext, LlamaModel
 from assistant.engine.process import Engine
-from assistant.engine.protocol import Finished, Generate, Load, Piece, Prefill, Sampling, Steer, Turn
+from assistant.engine.protocol import Finished, Generate, Load, Piece, Prefill, Sampling, Steer, Tuning, Turn
 from assistant.errors import EngineError
 from assistant.models.bundled import bundled_model
 from tests.tiny_models import write_tiny_model, write_vector
@@ -62,7 +62,7 @@ def tiny_load(path: Path, context_tokens: int = 2048) -> Load:
 
 def greedy_oracle(path: Path, prompt: str, count: int) -> str:
     with LlamaModel(path) as model:
-        context = LlamaContext(model, 512, 1)
+        context = LlamaContext(model, 512, Tuning(1))
         context.evaluate(model.tokenize(prompt, parse_special=True))
         data = b""
         for _ in range(count):
@@ -321,7 +321,7 @@ async def test_real_model_reads_only_what_is_new(engine):
     _, second = await reply(engine, Generate(more, GREEDY))
     assert second.prefilled_tokens <= second.prompt_tokens - first.context_used + 2
     again, third = await reply(engine, Generate(turns, GREEDY))
-    assert (again, third.prefilled_tokens) == (text, 1)
+    assert (again, third.prefilled_tokens) == (text, 0)
 
 
 @pytest.mark.bundled

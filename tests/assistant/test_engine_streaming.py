@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.engine.streaming import TextStream
+from assistant.engine.streaming import Given, TextStream
 
 chunks = st.lists(st.integers(1, 5), min_size=1)
 
@@ -21,7 +21,7 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 
 def stream(pieces: list[bytes], stops: tuple[str, ...] = ()) -> list[str]:
     text = TextStream(stops)
-    return [*(text.push(piece) for piece in pieces), text.finish()]
+    return [*(text.push(piece).text for piece in pieces), text.finish().text]
 
 
 @given(st.text(), chunks)
@@ -47,18 +47,18 @@ def test_nothing_of_a_stop_string_is_ever_shown(text, stops, sizes):
 
 def test_text_before_a_stop_string_is_not_held_back_longer_than_needed():
     text = TextStream(("\nUser:",))
-    assert text.push(b"Hi\nUs") == "Hi"
-    assert text.push(b"e ") == "\nUse "
-    assert text.push(b"\nUser: more") == ""
+    assert text.push(b"Hi\nUs").text == "Hi"
+    assert text.push(b"e ").text == "\nUse "
+    assert text.push(b"\nUser: more").text == ""
     assert text.stopped
-    assert text.push(b"x") == text.finish() == ""
+    assert text.push(b"x") == text.finish() == Given()
 
 
 def test_unfinished_character_at_the_end_is_dropped():
     text = TextStream()
-    assert text.push("é🎌".encode()[:-1]) == "é"
+    assert text.push("é🎌".encode()[:-1]).text == "é"
     assert not text.whole
-    assert text.finish() == ""
+    assert text.finish() == Given()
 
 
 def test_bytes_that_are_no_utf8_are_shown_as_such():

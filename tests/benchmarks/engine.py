@@ -20,7 +20,7 @@ import numpy as np
 from assistant.engine.llama import LlamaContext, LlamaModel
 from assistant.engine.machine import physical_cores
 from assistant.engine.process import Engine
-from assistant.engine.protocol import Finished, Generate, Load, Piece, Prefill, Sampling, Steer, Turn
+from assistant.engine.protocol import Finished, Generate, Load, Piece, Prefill, Sampling, Steer, Tuning, Turn
 from assistant.models.bundled import bundled_model
 from tests.tiny_models import write_vector
 
@@ -31,7 +31,7 @@ PROMPT = "Tell me a long story about a lighthouse keeper, a storm and a letter."
 def bare_tokens_per_s(path: Path, count: int, threads: int) -> float:
     """Tokens/s of llama_decode and a greedy sampler in C."""
     with LlamaModel(path) as model:
-        context = LlamaContext(model, WINDOW, threads)
+        context = LlamaContext(model, WINDOW, Tuning(threads))
         context.evaluate(model.tokenize(PROMPT, parse_special=False))
         chain = llama_cpp.llama_sampler_init_greedy()
         raw, token = context._context, (llama_cpp.llama_token * 1)()

@@ -7,7 +7,10 @@ the cache. Nothing here is safe to call from two threads, except `AbortFlag.set`
 from __future__ import annotations
 
 import ctypes
+import hashlib
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import llama_cpp
@@ -16,10 +19,46 @@ from numpy.typing import NDArray
 
 from assistant.engine.abort import AbortFlag, DecodeAborted
 from assistant.engine.llama.model import LlamaModel, last_error
+from assistant.engine.protocol import Tuning
 from assistant.errors import EngineError
 
-CHUNK_TOKENS = 512
+OnChunk = Callable[[int, int], None]
 SCORED_CHUNK_TOKENS = 64
+KEPT_READS = 8
+"""Prompts whose logits are kept, so that another reply to them begins from the very same numbers."""
+KV_TYPES = {"f16": llama_cpp.GGML_TYPE_F16, "q8_0": llama_cpp.GGML_TYPE_Q8_0}
+FLASH_ATTENTION = {
+    None: llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    False: llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+    True: llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a KV cache holds: `tokens`, the first `plain` of them evaluated without the vector named by `vector`."""
+
+    tokens: tuple[int, ...]
+    plain: int
+    vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A prompt that was read, the first `plain` tokens without the vector, and the logits [vocabulary] at its end."""
+
+    tokens: tuple[int, ...]
+    plain: int
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The keys and values of what a cache held, copied out of it, and the prompts last read before."""
+
+    held: Held
+    state: NDArray[np.uint8]
+    reads: tuple[Read, ...]
 
 
 class LlamaContext:
@@ -28,17 +67,20 @@ class LlamaContext:
     Attributes:
         window: how many tokens fit.
         tokens: what the KV cache holds, first position first.
+        plain: how many of the first tokens were evaluated without the control vector that is in force.
         evaluated_tokens: how many were evaluated since the context was made.
 
     Raises: EngineError: no memory for the window.
     """
 
-    def __init__(self, model: LlamaModel, window: int, threads: int, abort: AbortFlag | None = None) -> None:
+    def __init__(self, model: LlamaModel, window: int, tuning: Tuning, abort: AbortFlag | None = None) -> None:
         self.model = model
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = window
-        params.n_batch = params.n_ubatch = CHUNK_TOKENS
-        params.n_threads = params.n_threads_batch = threads
+        params.n_batch = params.n_ubatch = self._chunk = min(tuning.batch_tokens, window)
+        params.n_threads, params.n_threads_batch = tuning.threads, tuning.prompt_threads or tuning.threads
+        params.flash_attn_type = FLASH_ATTENTION[tuning.flash_attention]
+        params.type_k = params.type_v = KV_TYPES[tuning.kv_type]
         params.no_perf = True
         self._context = llama_cpp.llama_init_from_model(model._model, params)
         if not self._context:
@@ -53,14 +95,23 @@ class LlamaContext:
         self._memory = llama_cpp.llama_get_memory(self._context)
         self.window: int = min(window, llama_cpp.llama_n_ctx(self._context))
         self.tokens: list[int] = []
+        self.plain = 0
         self.evaluated_tokens = 0
         self._vector: NDArray[np.float32] | None = None
+        self._in_force = False
+        self._name = b""
+        self._reads: deque[Read] = deque(maxlen=KEPT_READS)
+        self._at: Read | None = None
 
     def close(self) -> None:
         """Give the memory back."""
         if self._context:
             llama_cpp.llama_free(self._context)
             self._context = None
+
+    def use_threads(self, threads: int, prompt_threads: int) -> None:
+        """Compute with so many threads from now on: for one token at a time, and for many."""
+        llama_cpp.llama_set_n_threads(self._context, threads, prompt_threads)
 
     def set_control_vector(self, directions: Mapping[int, NDArray[np.float32]] | None) -> None:
         """Add directions [width] to the outputs of their blocks (1 <= block < blocks) from the next token on.
@@ -73,13 +124,30 @@ class LlamaContext:
         vector = self._buffer(directions or {})
         if _same(vector, self._vector):
             return
+        self._vector = vector
+        self._name = b"" if vector is None else hashlib.sha256(vector.tobytes()).digest()
+        self._put_in_force(vector is not None, again=True)
+        self._reads.clear()
+        self.clear()
+
+    def _put_in_force(self, wanted: bool, again: bool = False) -> None:
+        """Let the vector act on what is evaluated next, or not."""
+        if wanted == self._in_force and not again:
+            return
+        vector = self._vector if wanted else None
         data = None if vector is None else vector.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
         size = 0 if vector is None else vector.size
-        width, last = self.model.width, self.model.blocks - 1
-        if llama_cpp.llama_set_adapter_cvec(self._context, data, size, width, 1, last):
+        first, last = self._steered_blocks(vector)
+        if llama_cpp.llama_set_adapter_cvec(self._context, data, size, self.model.width, first, last):
             raise EngineError("llama.cpp refuses the control vector; rebuild the profile for this model")
-        self._vector = vector
-        self.clear()
+        self._in_force = wanted
+
+    def _steered_blocks(self, vector: NDArray[np.float32] | None) -> tuple[int, int]:
+        """First and last block with a direction: each one between them costs an addition a token."""
+        if vector is None:
+            return 1, self.model.blocks - 1
+        blocks = np.flatnonzero(vector.reshape(-1, self.model.width).any(axis=1)) + 1
+        return int(blocks[0]), int(blocks[-1])
 
     def _buffer(self, directions: Mapping[int, NDArray[np.float32]]) -> NDArray[np.float32] | None:
         rows = np.zeros((max(self.model.blocks - 1, 0), self.model.width), dtype=np.float32)
@@ -92,29 +160,67 @@ class LlamaContext:
             rows[block - 1] = direction
         return rows.ravel() if rows.any() else None
 
+    @property
+    def steered(self) -> bool:
+        """Whether a control vector is set."""
+        return self._vector is not None
+
+    @property
+    def held(self) -> Held:
+        """What the cache holds."""
+        return Held(tuple(self.tokens), self.plain, self._name)
+
     def clear(self) -> None:
         """Empty the cache."""
         llama_cpp.llama_memory_clear(self._memory, True)
         self.tokens.clear()
+        self.plain = 0
+        self._at = None
 
-    def evaluate(self, tokens: Sequence[int], on_chunk: Callable[[int, int], None] | None = None) -> int:
-        """Make the cache hold exactly `tokens`, evaluating only what follows the prefix that is there
-        already.
+    def shared(self, held: Held, tokens: Sequence[int], plain: int) -> int:
+        """How many of the first tokens need not be evaluated where a cache holds `held`."""
+        if held.vector != self._name:
+            return 0
+        common = _common_prefix(held.tokens, tokens)
+        # Between the two ends of what was read plainly one of the two was steered and the other was not.
+        return common if held.plain == plain or not held.vector else min(common, held.plain, plain)
 
-        At least the last token is evaluated, for its logits. `on_chunk(done, total)` is told of the new
-        tokens before the first chunk and after each. Returns how many were evaluated.
+    def evaluate(self, tokens: Sequence[int], on_chunk: OnChunk | None = None, *, plain: int = 0) -> int:
+        """Make the cache hold exactly `tokens`, evaluating only what follows the prefix that is there already.
+
+        The first `plain` tokens are read without the control vector. At least the last token is evaluated, for its
+        logits, unless this very prompt was read a short while ago: then they are known, and the same to the bit, which
+        a token evaluated alone and not among others would not give. `on_chunk(done, total)` is told of the new tokens
+        before the first chunk and after each. Returns how many were evaluated.
 
         Raises: DecodeAborted: the abort flag is set. EngineError: llama.cpp fails.
         """
-        self._keep(min(_common_prefix(self.tokens, tokens), len(tokens) - 1))
-        new = tokens[len(self.tokens) :]
-        for start in range(0, len(new), CHUNK_TOKENS):
+        shared = self.shared(self.held, tokens, plain)
+        if self._return_to(tokens, plain, shared):
+            return 0
+        self._keep(min(shared, len(tokens) - 1))
+        self.plain = plain
+        done, total = 0, len(tokens) - len(self.tokens)
+        while done < total:
             if on_chunk:
-                on_chunk(start, len(new))
-            self._decode(new[start : start + CHUNK_TOKENS])
+                on_chunk(done, total)
+            at = len(self.tokens)
+            self._decode(tokens[at : min(at + self._chunk, plain if at < plain else len(tokens))])
+            done += len(self.tokens) - at
         if on_chunk:
-            on_chunk(len(new), len(new))
-        return len(new)
+            on_chunk(done, total)
+        self._reads.append(Read(tuple(tokens), plain, self.logits()))
+        return done
+
+    def _return_to(self, tokens: Sequence[int], plain: int, shared: int) -> bool:
+        """Go back to the end of a prompt that was read before, if it is this one and the cache can be cut there."""
+        wanted = tuple(tokens)
+        read = next((one for one in self._reads if (one.tokens, one.plain) == (wanted, plain)), None)
+        if read is None or shared < len(tokens):
+            return False
+        self._keep(len(tokens))
+        self._at = read if len(self.tokens) == len(tokens) else None
+        return self._at is not None
 
     def append(self, token: int) -> None:
         """Evaluate one more token.
@@ -123,10 +229,37 @@ class LlamaContext:
         """
         self._decode((token,))
 
+    @property
+    def returned_logits(self) -> NDArray[np.float32] | None:
+        """Logits [vocabulary] after the last token where they are kept from an earlier reading; llama.cpp's differ."""
+        return self._at.logits if self._at else None
+
     def logits(self) -> NDArray[np.float32]:
-        """Logits [vocabulary] after the last evaluated token."""
+        """Logits [vocabulary] after the last token."""
+        if self.returned_logits is not None:
+            return self.returned_logits.copy()
         row = llama_cpp.llama_get_logits_ith(self._context, -1)
         return np.ctypeslib.as_array(row, shape=(self.model.vocabulary,)).copy()
+
+    @property
+    def state_bytes(self) -> int:
+        """Memory that `save` would take now."""
+        return int(llama_cpp.llama_state_seq_get_size(self._context, 0))
+
+    def save(self) -> Saved | None:
+        """Copy what the cache holds; None where llama.cpp cannot."""
+        state = np.empty(self.state_bytes, np.uint8)
+        size = llama_cpp.llama_state_seq_get_data(self._context, _bytes_of(state), state.size, 0)
+        return Saved(self.held, state[:size], tuple(self._reads)) if size else None
+
+    def restore(self, saved: Saved) -> None:
+        """Make the cache hold what was saved under the vector that is in force now; empty where llama.cpp cannot."""
+        self.clear()
+        if llama_cpp.llama_state_seq_set_data(self._context, _bytes_of(saved.state), saved.state.size, 0):
+            self.tokens, self.plain = list(saved.held.tokens), saved.held.plain
+            self._reads.extend(saved.reads)
+        else:
+            llama_cpp.llama_memory_clear(self._memory, True)
 
     def next_token_logprobs(self, tokens: Sequence[int], first: int = 0) -> NDArray[np.float32]:
         """Log-probabilities [len(tokens) - first, vocabulary]: row t is the distribution of the token after
@@ -139,10 +272,11 @@ class LlamaContext:
         """
         if len(tokens) > self.window:
             raise EngineError(f"{len(tokens)} tokens do not fit the window of {self.window}")
-        self._keep(min(_common_prefix(self.tokens, tokens), first))
+        self._keep(min(self.shared(self.held, tokens, 0), first))
+        self.plain = 0
         read = len(self.tokens)
-        for start in range(read, first, CHUNK_TOKENS):
-            self._decode(tokens[start : min(first, start + CHUNK_TOKENS)])
+        for start in range(read, first, self._chunk):
+            self._decode(tokens[start : min(first, start + self._chunk)])
         rows = [
             self._score(tokens[start : start + SCORED_CHUNK_TOKENS])
             for start in range(first, len(tokens), SCORED_CHUNK_TOKENS)
@@ -181,6 +315,8 @@ class LlamaContext:
         self._run(llama_cpp.llama_batch_get_one(ids, len(chunk)), chunk)
 
     def _run(self, batch: Any, chunk: Sequence[int]) -> None:
+        self._put_in_force(self.steered and len(self.tokens) >= self.plain)
+        self._at = None
         status = llama_cpp.llama_decode(self._context, batch)
         if status == 0:
             self.tokens.extend(chunk)
@@ -198,6 +334,10 @@ def _same(one: NDArray[np.float32] | None, other: NDArray[np.float32] | None) ->
     if one is None or other is None:
         return one is other
     return np.array_equal(one, other)
+
+
+def _bytes_of(array: NDArray[np.uint8]) -> Any:
+    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
 
 
 def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:

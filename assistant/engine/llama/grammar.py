@@ -6,6 +6,7 @@ import ctypes
 
 import llama_cpp
 import numpy as np
+from llama_cpp import llama_grammar
 from numpy.typing import NDArray
 
 from assistant.engine.llama.model import LlamaModel
@@ -28,6 +29,11 @@ class Candidates:
         first = data.ctypes.data_as(ctypes.POINTER(llama_cpp.llama_token_data))
         self._data = data
         self._array = llama_cpp.llama_token_data_array(data=first, size=len(data), selected=-1, sorted=False)
+
+    @classmethod
+    def of_vocabulary(cls, logits: NDArray[np.float32]) -> Candidates:
+        """Every token, with logits [vocabulary]."""
+        return cls(np.arange(len(logits), dtype=np.int32), logits)
 
     def apply(self, sampler: object) -> None:
         """Let a sampler or a chain of them change the logits, drop tokens or select one."""
@@ -87,6 +93,14 @@ class Grammar:
         if not only.drop_forbidden():
             raise EngineError("the reply that goes on does not follow its grammar; regenerate it")
         llama_cpp.llama_sampler_accept(self._sampler, token)
+
+
+def gbnf_of_schema(schema: str) -> str:
+    """A JSON schema's text as a grammar (GBNF), by the converter that comes with llama.cpp; nothing is fetched.
+
+    Raises: Exception: of any kind, where the converter does not know what the schema asks for.
+    """
+    return str(llama_grammar.json_schema_to_gbnf(schema))
 
 
 def _spoken(model: LlamaModel) -> NDArray[np.int32]:

@@ -6,8 +6,10 @@ import ctypes
 import functools
 import logging
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import llama_cpp
 
@@ -33,17 +35,20 @@ def _start_backend() -> None:
 
 
 class LlamaModel:
-    """A GGUF model in memory.
+    """A GGUF model in memory; `on_progress` is told the share of the file that has been read, 0 to 1.
 
     Raises: ModelError: llama.cpp refuses the file (the message carries its reason).
     """
 
-    def __init__(self, path: Path, gpu_layers: int = -1) -> None:
+    def __init__(self, path: Path, gpu_layers: int = -1, on_progress: Callable[[float], None] | None = None) -> None:
         global _last_error  # noqa: PLW0603
         _start_backend()
         _last_error = ""
         params = llama_cpp.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
+        told = _progress(on_progress) if on_progress else None
+        if told:
+            params.progress_callback = told
         self.path = path
         self._model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
@@ -56,6 +61,7 @@ class LlamaModel:
         self.parameters: int = llama_cpp.llama_model_n_params(self._model)
         self.trained_context: int = llama_cpp.llama_model_n_ctx_train(self._model)
         self.add_bos: bool = llama_cpp.llama_vocab_get_add_bos(self._vocab)
+        self._shown: frozenset[int] = frozenset()
 
     def close(self) -> None:
         """Give the memory back; close its contexts first."""
@@ -101,12 +107,17 @@ class LlamaModel:
                 return list(ids[:count])
             room = -count
 
+    def show(self, texts: Iterable[str]) -> None:
+        """Let the control tokens of these texts stand for them in `piece`."""
+        found = [self.tokenize(text, parse_special=True) for text in texts]
+        self._shown = frozenset(tokens[0] for tokens in found if len(tokens) == 1)
+
     def piece(self, token: int) -> bytes:
         """The bytes a token stands for; they may be a part of a character. Empty for control tokens."""
         room = 64
         while True:
             buffer = ctypes.create_string_buffer(room)
-            size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, room, 0, False)
+            size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, room, 0, token in self._shown)
             if size >= 0:
                 return buffer.raw[:size]
             room = -size
@@ -114,6 +125,12 @@ class LlamaModel:
     def is_end(self, token: int) -> bool:
         """Whether the token ends a reply."""
         return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
+
+    @property
+    def kv_bytes(self) -> int:
+        """Memory that the keys and values of one token take, in 16 bits."""
+        heads, kv_heads = llama_cpp.llama_model_n_head(self._model), llama_cpp.llama_model_n_head_kv(self._model)
+        return 2 * 2 * self.blocks * self.width * int(kv_heads) // max(int(heads), 1)
 
     @property
     def begin_text(self) -> str:
@@ -140,6 +157,26 @@ class LlamaModel:
             return ""
         text: bytes = llama_cpp.llama_vocab_get_text(self._vocab, token)
         return text.decode("utf-8", "replace")
+
+
+def supports_gpu() -> bool:
+    """Whether llama.cpp was built to use a GPU; it then does so by itself."""
+    return bool(llama_cpp.llama_supports_gpu_offload())
+
+
+def _progress(tell: Callable[[float], None]) -> Any:
+    """The callback keeps llama.cpp going; it is called for every tensor, so only every hundredth is told."""
+    last = -1
+
+    @llama_cpp.llama_progress_callback  # type: ignore[untyped-decorator]
+    def told(share: float, _data: ctypes.c_void_p) -> bool:
+        nonlocal last
+        if int(share * 100) > last:
+            last = int(share * 100)
+            tell(share)
+        return True
+
+    return told
 
 
 def last_error() -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import llama_cpp
 
 from assistant.engine.llama.context import LlamaContext
-from assistant.engine.llama.grammar import Grammar
+from assistant.engine.llama.grammar import Candidates, Grammar
 from assistant.engine.llama.model import LlamaModel
 from assistant.engine.protocol import Sampling
 
@@ -23,13 +23,17 @@ LAST_SEED = 0xFFFFFFFE  # one more means "draw one" to llama.cpp
 class Sampler:
     """Draws the next token as `Sampling` says; penalties look at the reply only, not at the prompt.
 
+    Attributes:
+        seed: the one that it draws with; the same seed and settings draw the same.
+
     Raises: EngineError: the grammar does not parse.
     """
 
     def __init__(self, model: LlamaModel, sampling: Sampling) -> None:
         self._grammar = Grammar(model, sampling.grammar) if sampling.grammar else None
+        self.seed = secrets.randbelow(LAST_SEED) if sampling.seed is None else sampling.seed % (LAST_SEED + 1)
         self._chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
-        for link in _links(model, sampling):
+        for link in _links(model, sampling, self.seed):
             llama_cpp.llama_sampler_chain_add(self._chain, link)
 
     def accept(self, token: int) -> None:
@@ -46,10 +50,11 @@ class Sampler:
 
         Raises: EngineError: the model has no token that the grammar allows.
         """
-        if not self._grammar:
+        if not self._grammar and context.returned_logits is None:
             return int(llama_cpp.llama_sampler_sample(self._chain, context._context, -1))
+        logits = context.logits()
         # Before the chain: what top-k and the like leave over may all be forbidden.
-        candidates = self._grammar.allowed(context.logits())
+        candidates = self._grammar.allowed(logits) if self._grammar else Candidates.of_vocabulary(logits)
         candidates.apply(self._chain)
         token = candidates.selected
         self.accept(token)
@@ -64,7 +69,7 @@ class Sampler:
             self._chain = None
 
 
-def _links(model: LlamaModel, sampling: Sampling) -> list[Any]:
+def _links(model: LlamaModel, sampling: Sampling, seed: int) -> list[Any]:
     links = []
     if sampling.repeat_penalty != 1:
         window, penalty = PENALTY_WINDOW_TOKENS, sampling.repeat_penalty
@@ -84,7 +89,6 @@ def _links(model: LlamaModel, sampling: Sampling) -> list[Any]:
         )
     if sampling.temperature <= 0:
         return [*links, llama_cpp.llama_sampler_init_greedy()]
-    seed = secrets.randbelow(LAST_SEED) if sampling.seed is None else sampling.seed % (LAST_SEED + 1)
     return [
         *links,
         llama_cpp.llama_sampler_init_top_k(sampling.top_k),

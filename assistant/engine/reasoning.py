@@ -1,0 +1,80 @@
+"""What a reasoning model thinks before its reply: told from the reply as it streams, and put back where one goes on."""
+
+from __future__ import annotations
+
+OPEN, CLOSE = "<think>", "</think>"
+MARKS = (OPEN, CLOSE)
+_BREAK = "\n\n"
+
+
+class ReasoningSplit:
+    """Splits streamed text into thoughts and reply.
+
+    Thoughts stand between `OPEN` and `CLOSE` at the very beginning; with `thinking` they have begun already, as many
+    templates write the first mark themselves. With `replying` the reply itself has begun, and nothing in it is a mark.
+
+    Attributes:
+        thinking: whether what comes next is thought.
+    """
+
+    def __init__(self, *, thinking: bool = False, replying: bool = False) -> None:
+        self.thinking = thinking
+        self._begun = thinking or replying
+        self._after = False
+        self._held = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that came has been given out."""
+        return not self._held and not self._after
+
+    def push(self, text: str) -> tuple[str, str]:
+        """Take text; give out what is certain to be thought and what is certain to be reply."""
+        self._held += text
+        if not self._begun:
+            self._begin()
+        thought = self._thought() if self.thinking else ""
+        return thought, self._reply() if self._begun and not self.thinking else ""
+
+    def finish(self) -> tuple[str, str]:
+        """Give out what was held back at the end."""
+        held, self._held = self._held, ""
+        return (held, "") if self.thinking else ("", held)
+
+    def _begin(self) -> None:
+        start = self._held.lstrip()
+        if start.startswith(OPEN):
+            self._held, self.thinking, self._begun = start[len(OPEN) :], True, True
+        elif not OPEN.startswith(start):
+            self._begun = True
+
+    def _thought(self) -> str:
+        thought, mark, rest = self._held.partition(CLOSE)
+        if mark:
+            self._held, self.thinking, self._after = rest, False, True
+            return thought
+        certain = len(thought) - overlap(thought, CLOSE)
+        self._held = thought[certain:]
+        return thought[:certain]
+
+    def _reply(self) -> str:
+        if self._after:  # the empty lines between thoughts and reply are neither
+            self._held = self._held.lstrip("\n")
+            self._after = not self._held
+        held, self._held = self._held, ""
+        return held
+
+
+def opening(reasoning: str, text: str, *, opened: bool) -> str:
+    """A reply that goes on, as the model wrote it; `opened` where its prompt ends with `OPEN`."""
+    if reasoning:
+        return f"{'' if opened else OPEN}{reasoning}{f'{CLOSE}{_BREAK}{text}' if text else ''}"
+    return f"{CLOSE}{_BREAK}{text}" if opened and text else text
+
+
+def overlap(text: str, mark: str) -> int:
+    """Length of the longest end of `text` that begins `mark` without being all of it."""
+    for length in range(min(len(text), len(mark) - 1), 0, -1):
+        if text.endswith(mark[:length]):
+            return length
+    return 0
