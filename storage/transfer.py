@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 
@@ -15,6 +15,9 @@ from storage.values import from_timestamp, now, to_timestamp
 
 OWN = "assistant"
 """The source of conversations that were held here; each row is named after its number and its time."""
+
+Numbers = Mapping[str | None, int]
+"""The messages of a conversation by what their source calls them."""
 
 _INSERT_CONVERSATION = """
     INSERT INTO conversations
@@ -79,7 +82,7 @@ class Transfer:
 
     def _add(self, conversation: ParsedConversation) -> ImportCounts:
         found = self._find(conversation)
-        known = {} if found is None else self._names(found["id"])
+        known: Numbers = {} if found is None else self._names(found["id"])
         number = self._insert(conversation) if found is None else int(found["id"])
         begun = _begun(conversation)
         numbers = dict(known)
@@ -88,7 +91,7 @@ class Transfer:
                 numbers[message.source_id] = self._insert_message(number, message, numbers, to_timestamp(begun))
         added = len(numbers) - len(known)
         if found is None or added:
-            self._show(number, numbers.get(conversation.active or ""), to_timestamp(conversation.updated_at or begun))
+            self._show(number, numbers.get(conversation.active), to_timestamp(conversation.updated_at or begun))
         if found is not None:
             self._db.write("UPDATE conversations SET deleted_at = NULL WHERE id = ?", (number,))
         return ImportCounts(conversations=found is None, messages=added, known=len(conversation.messages) - added)
@@ -106,7 +109,7 @@ class Transfer:
         )
         return native if native is not None and _own_name(native) == conversation.source_id else None
 
-    def _names(self, conversation_id: int) -> dict[str, int]:
+    def _names(self, conversation_id: int) -> Numbers:
         """The messages of a conversation by what an export calls them."""
         rows = self._db.rows(
             "SELECT id, source_id, created_at FROM messages WHERE conversation_id = ?", (conversation_id,)
@@ -123,12 +126,14 @@ class Transfer:
         self._db.write_many("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(number, tag) for tag in conversation.tags])
         return number
 
-    def _insert_message(self, conversation: int, message: ParsedMessage, numbers: dict[str, int], begun: str) -> int:
+    def _insert_message(
+        self, conversation: int, message: ParsedMessage, numbers: Mapping[str | None, int], begun: str
+    ) -> int:
         values = (
-            *(conversation, numbers.get(message.parent or ""), message.role, message.text, message.reasoning),
+            *(conversation, numbers.get(message.parent), message.role, message.text, message.reasoning),
             *(message.state.value, message.origin.value),
             to_timestamp(message.created_at) if message.created_at else begun,
-            numbers.get(message.edited_from or ""),
+            numbers.get(message.edited_from),
             *(message.model, message.profile_version, message.strength),
             json.dumps([asdict(vector) for vector in message.vectors]),
             None if message.stats is None else json.dumps(message.stats),

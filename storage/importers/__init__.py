@@ -66,7 +66,7 @@ def detect(path: Path, options: ReadOptions) -> str:
     suffix = path.suffix.lower()
     if start.startswith(sqlite_file.MAGIC):
         return _database_format(path, options)
-    if start.startswith(ZIP_MAGIC) or suffix == ".json":
+    if start.startswith(ZIP_MAGIC) or suffix in (".json", ".zip"):
         return _json_format(path)
     found = _BY_SUFFIX.get(suffix) or ("mail" if start.startswith(b"From ") else None)
     if found is None:

@@ -20,7 +20,7 @@ from storage.records import MessageRole
 
 SOURCE = "claude"
 
-_ROLES: Mapping[Any, MessageRole] = {"human": "user", "assistant": "assistant"}
+_ROLES: Mapping[str, MessageRole] = {"human": "user", "assistant": "assistant"}
 _FILES = "attached files"
 _TOOLS = "tool calls and their results"
 
@@ -62,7 +62,7 @@ def _nodes(raw: list[Any], skipped: Counter[str]) -> Iterator[Node]:
     """The messages; one that names no parent follows the one before it."""
     before: str | None = None
     for place, message in enumerate(raw):
-        role = _ROLES.get(message.get("sender")) if isinstance(message, dict) else None
+        role = _ROLES.get(text_of(mapping_of(message).get("sender")))
         if role is None:
             skipped["messages of an unknown kind"] += 1
             continue

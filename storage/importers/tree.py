@@ -39,17 +39,19 @@ def messages_of(nodes: Iterable[Node], active: str | None) -> tuple[tuple[Parsed
     usable `active` the newest message ends the shown branch.
     """
     ordered, parents = _in_order({node.id: node for node in reversed(list(nodes))})
-    anchors: dict[str, str | None] = {}
+    anchors: dict[str | None, str | None] = {}
     for node in ordered:
-        above = anchors.get(parents[node.id] or "")
+        above = anchors.get(parents[node.id])
         anchors[node.id] = node.id if node.kept else above
     kept = [node for node in ordered if node.kept]
-    above_of = {node.id: anchors.get(parents[node.id] or "") for node in kept}
+    above_of = {node.id: anchors.get(parents[node.id]) for node in kept}
     groups = _grouped(kept, above_of)
     last = {node.id: group[-1].id for group in groups for node in group}
     messages = tuple(_message(group, above_of[group[0].id], last) for group in groups)
-    end = anchors.get(active or "") or (kept[-1].id if kept else None)
-    return messages, last[end] if end else None
+    end = anchors.get(active)
+    if end is None:
+        end = kept[-1].id if kept else None
+    return messages, None if end is None else last[end]
 
 
 def _in_order(by_id: dict[str, Node]) -> tuple[list[Node], dict[str, str | None]]:
@@ -92,11 +94,11 @@ def _in_order(by_id: dict[str, Node]) -> tuple[list[Node], dict[str, str | None]
 def _grouped(kept: list[Node], above_of: dict[str, str | None]) -> list[list[Node]]:
     """Nodes that make one message each: replies that follow a reply and have no node beside them."""
     below = Counter(above_of.values())
-    group_of: dict[str, list[Node]] = {}
+    group_of: dict[str | None, list[Node]] = {}
     groups = []
     for node in kept:
         above = above_of[node.id]
-        group = group_of.get(above or "")
+        group = group_of.get(above)
         if group is not None and node.role == group[-1].role == "assistant" and below[above] == 1:
             group.append(node)
         else:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.errors import InvalidImportError, StorageError
 from storage.entries import Entry, ReadOptions
+from storage.errors import InvalidImportError, StorageError
 from storage.importers import read_entries
 from storage.importers.decoding import read_utf8
 from storage.records import ImportedText

@@ -1,0 +1,176 @@
+"""Mails: whose they are, and what in them the sender wrote. The mails are made by hand, as programs send them."""
+
+from __future__ import annotations
+
+import mailbox
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from storage.entries import ReadOptions
+from storage.errors import InvalidImportError
+from storage.importers import senders
+from storage.importers.mail_text import own_words
+from storage.records import ImportedText
+from tests.storage.exports import entries, skipped
+
+ME = "anna@example.org"
+
+
+def mail(text: str, sender: str = f"Anna <{ME}>", **headers: str) -> EmailMessage:
+    made = EmailMessage()
+    made["From"] = sender
+    made["To"] = "Bob <bob@example.org>"
+    made["Subject"] = "Ferns"
+    made["Date"] = "Mon, 01 Jan 2024 10:00:00 +0100"
+    for name, value in headers.items():
+        made[name] = value
+    made.set_content(text)
+    return made
+
+
+def eml(path: Path, made: EmailMessage | bytes) -> Path:
+    path.write_bytes(made if isinstance(made, bytes) else bytes(made))
+    return path
+
+
+def texts(path: Path, *me: str) -> list[str]:
+    return [entry.text for entry in entries(path, me=me or (ME,)) if isinstance(entry, ImportedText)]
+
+
+ANNOUNCED = "On Mon, Jan 1, 2024 at 9:00 AM Bob <bob@example.org> wrote:"
+ANNOUNCED_IN_GERMAN = "Am 01.01.2024 um 09:00 schrieb Bob <bob@example.org>:"
+OWN = {
+    "answer above, in English": (
+        f"Yes, they like shade.\n\nBest regards,\nAnna\n\n{ANNOUNCED}\n> Do ferns?\n",
+        "Yes, they like shade.",
+    ),
+    "answer above, in German": (
+        f"Ja, im Schatten.\n\nViele Grüße\nAnna\n\n{ANNOUNCED_IN_GERMAN}\n> Und Farne?\n> > Alt\n",
+        "Ja, im Schatten.",
+    ),
+    "answers between": (
+        f"{ANNOUNCED}\n> Do ferns like sun?\n\nNo, shade.\n\n> And moss?\n\nThe same.\n",
+        "No, shade.\n\nThe same.",
+    ),
+    "Outlook": (
+        "We do it so.\n\nFrom: Bob <bob@example.org>\nSent: Monday\nTo: Anna\nSubject: Ferns\n\nSecret words of Bob.\n",
+        "We do it so.",
+    ),
+    "forwarded": ("-----Original Message-----\nFrom: Bob\nTo: Anna\n\nWords of Bob.\n", ""),
+    "signature": ("Shade it is.\n\n-- \nAnna Example\nFern Street 1\n", "Shade it is."),
+    "nothing quoted": ("I think a > b.\n\nTwo paragraphs, really.", "I think a > b.\n\nTwo paragraphs, really."),
+    "only quoted": ("> Words\n> of Bob\n", ""),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_only_what_the_sender_wrote_is_left(name: str):
+    text, own = OWN[name]
+    assert own_words(text) == own
+
+
+def test_a_long_line_comes_through_whole():
+    line = "word " * 500
+    assert own_words(f"{line}\n\nOn Mon, Jan 1, 2024 Bob <b@x.org> wrote:\n> no") == line.strip()
+
+
+def test_one_mail(tmp_path: Path):
+    path = eml(tmp_path / "a.eml", mail("Shade, und Grüße aus Köln.\n"))
+    [entry] = entries(path, me=(ME,))
+    assert isinstance(entry, ImportedText)
+    assert (entry.prompt, entry.text) == ("", "Shade, und Grüße aus Köln.")
+    assert entry.created_at is not None and entry.created_at.isoformat() == "2024-01-01T09:00:00+00:00"
+
+
+def test_html_alone(tmp_path: Path):
+    made = mail("")
+    made.clear_content()
+    made.add_alternative(
+        "<html><head><title>t</title><style>p {}</style></head><body><!-- no --><p>Sure, <b>fine</b> with_me.</p>"
+        "<div class=gmail_quote><div>On Mon, Jan 1, 2024 at 9:00 AM Bob &lt;bob@example.org&gt; wrote:<br></div>"
+        "<blockquote>Words<br>of Bob</blockquote></div><script>x()</script></body></html>",
+        subtype="html",
+    )
+    assert texts(eml(tmp_path / "a.eml", made)) == ["Sure, **fine** with_me."]
+
+
+def test_the_plain_part_is_preferred_and_attachments_are_not_read(tmp_path: Path):
+    made = mail("Plain words.")
+    made.add_alternative("<p>HTML words.</p>", subtype="html")
+    made.add_attachment("attached words", filename="notes.txt")
+    assert texts(eml(tmp_path / "a.eml", made)) == ["Plain words."]
+
+
+def test_flowed_lines_are_joined(tmp_path: Path):
+    data = (
+        f"From: {ME}\r\nContent-Type: text/plain; charset=utf-8; format=flowed\r\n\r\n"
+        "Ferns like \r\nshade.\r\n\r\nMoss too.\r\n"
+    )
+    assert texts(eml(tmp_path / "a.eml", data.encode())) == ["Ferns like shade.\n\nMoss too."]
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "utf-16", "no-such-charset"])
+def test_charsets(tmp_path: Path, charset: str):
+    known = charset if charset != "no-such-charset" else "utf-8"
+    data = f"From: {ME}\nContent-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: 8bit\n\n"
+    path = eml(tmp_path / "a.eml", data.encode() + "Grüße an alle".encode(known))
+    if charset == "no-such-charset":
+        assert skipped(path, me=(ME,)) == {"damaged mails": 1}
+    else:
+        assert len(entries(path, me=(ME,))) == 1
+
+
+def box(path: Path) -> Path:
+    made = mailbox.mbox(path)
+    for text, sender in (
+        ("Mine one.\nFrom here on it is about moss.", ME),
+        ("News, news.", "news@shop.example"),
+        ("Mine two.", ME.upper()),
+        ("News again.", "news@shop.example"),
+        ("And a third time.", "News <news@shop.example>"),
+        ("> only quoted", ME),
+    ):
+        made.add(mail(text, sender))
+    made.add(b"Subject: nobody\n\nfrom nobody")
+    made.flush()
+    made.close()
+    return path
+
+
+def test_mbox_keeps_the_mails_of_the_person(tmp_path: Path):
+    path = box(tmp_path / "all.mbox")
+    before = path.read_bytes()
+    assert texts(path) == ["Mine one.\nFrom here on it is about moss.", "Mine two."]
+    assert skipped(path, me=(ME,)) == {
+        "mails by others": 3,
+        "mails without a word of yours (only quoted, empty, encrypted or attached)": 1,
+        "damaged mails": 1,
+    }
+    assert senders(path, ReadOptions(tmp_path)) == {ME: 3, "news@shop.example": 3}
+    assert path.read_bytes() == before
+
+
+def test_a_folder_of_texts_and_mails(tmp_path: Path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    box(folder / "b.mbox")
+    eml(folder / "a.eml", mail("A mail."))
+    (folder / "c.txt").write_text("A note.")
+    (folder / "d.txt").symlink_to(tmp_path / "elsewhere.txt")
+    (tmp_path / "elsewhere.txt").write_text("somebody else's")
+    assert texts(folder) == ["A mail.", "Mine one.\nFrom here on it is about moss.", "Mine two.", "A note."]
+    assert skipped(folder, me=(ME,))["links to files elsewhere"] == 1
+    assert senders(folder, ReadOptions(tmp_path))[ME] == 4
+
+
+def test_what_is_no_mbox(tmp_path: Path):
+    path = eml(tmp_path / "a.mbox", b"Subject: x\n\ny")
+    with pytest.raises(InvalidImportError, match="is no mbox file"):
+        entries(path, me=(ME,))
+
+
+def test_an_unnamed_mbox_is_known_by_its_beginning(tmp_path: Path):
+    path = box(tmp_path / "x.mbox").rename(tmp_path / "Sent")
+    assert len(texts(path)) == 2
