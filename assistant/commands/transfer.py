@@ -42,8 +42,8 @@ def import_files(
 
     FILE is an export of ChatGPT or Claude (conversations.json or the archive), the database of llm (logs.db), oterm or
     elia, an export of this assistant, JSON Lines of {"messages": [...]} or {"prompt", "text"}, mails (.eml, .mbox), a
-    plain text or Markdown file, or a folder of texts and mails. FORMAT is one of assistant, chatgpt, claude, llm,
-    oterm, elia, jsonl, mail, text.
+    plain text or Markdown file, a folder of texts and mails, or an archive unpacked into one. FORMAT is one of
+    assistant, chatgpt, claude, llm, oterm, elia, jsonl, mail, text.
 
     A file is read to its end before anything is added. Importing it twice adds nothing, a longer version of it only
     what is new. Interrupted, it leaves whole conversations.

@@ -11,7 +11,7 @@ from storage.entries import Entry, ReadOptions, Skipped
 from storage.errors import InvalidImportError
 from storage.exporters.complete import MARK
 from storage.importers import chatgpt, claude, elia, jsonl, llm_logs, mail, oterm, own, plaintext, sqlite_file
-from storage.importers.files import ZIP_MAGIC, reading
+from storage.importers.files import ZIP_MAGIC, holds_conversations, reading
 from storage.importers.json_stream import elements
 from storage.importers.values import mapping_of
 from storage.values import display_path
@@ -46,7 +46,7 @@ _LOOKED_AT = 20
 
 
 def read_entries(path: Path, options: ReadOptions, file_format: str | None = None) -> Iterator[Entry]:
-    """All entries of a file, or of the texts and mails directly in a folder, in order.
+    """All entries of a file, or of the texts, mails and conversations*.json directly in a folder, in order.
 
     Raises: InvalidImportError: unknown kind of file, unreadable, empty, or not what it claims to be.
     """
@@ -97,17 +97,21 @@ def _read_folder(folder: Path, options: ReadOptions) -> Iterator[Entry]:
     if links:
         yield Skipped("links to files elsewhere", links)
     for file in files:
-        yield from FORMATS[_BY_SUFFIX[file.suffix.lower()]](file, options)
+        yield from FORMATS[_BY_SUFFIX.get(file.suffix.lower()) or detect(file, options)](file, options)
 
 
 def _folder_files(folder: Path) -> tuple[list[Path], int]:
-    """The text and mail files directly in a folder by name, and how many of such names are links."""
+    """The files directly in a folder that are read, by name, and how many of such names are links."""
     try:
-        named = sorted(file for file in folder.iterdir() if file.suffix.lower() in _FOLDER_SUFFIXES and file.is_file())
+        named = sorted(file for file in folder.iterdir() if _is_read_in_folders(file) and file.is_file())
     except OSError as error:
         raise InvalidImportError(f"{display_path(folder)}: cannot be read ({error.strerror or error})") from error
     files = [file for file in named if not file.is_symlink()]
     return files, len(named) - len(files)
+
+
+def _is_read_in_folders(file: Path) -> bool:
+    return file.suffix.lower() in _FOLDER_SUFFIXES or holds_conversations(file.name)
 
 
 def _json_format(path: Path) -> str:

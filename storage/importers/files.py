@@ -96,7 +96,7 @@ def json_files(path: Path) -> Iterator[Source]:
 def _conversation_files(archive: zipfile.ZipFile, where: str) -> list[zipfile.ZipInfo]:
     for member in archive.infolist():
         _refuse_tricks(member, where)
-    found = sorted((m for m in archive.infolist() if _holds_conversations(m.filename)), key=lambda m: m.filename)
+    found = sorted((m for m in archive.infolist() if holds_conversations(m.filename)), key=lambda m: m.filename)
     if not found:
         raise InvalidImportError(f"{where}: holds no conversations.json; give the archive that the service sent you")
     for member in found:
@@ -124,6 +124,7 @@ def _refuse_tricks(member: zipfile.ZipInfo, where: str) -> None:
         )
 
 
-def _holds_conversations(name: str) -> bool:
+def holds_conversations(name: str) -> bool:
+    """Whether a file of this name in an export is one with conversations; large exports have several."""
     path = PurePosixPath(name.replace("\\", "/"))
     return path.name.startswith("conversations") and path.suffix == ".json" and "__MACOSX" not in path.parts

@@ -189,6 +189,15 @@ def test_the_archive_of_the_service(tmp_path: Path):
     assert [talk.source_id for talk in conversations(path)] == ["first", "second"]
 
 
+def test_an_archive_that_was_unpacked(tmp_path: Path):
+    folder = tmp_path / "export"
+    folder.mkdir()
+    for name in ("conversations-000.json", "conversations-001.json"):
+        (folder / name).write_bytes(one(name))
+    (folder / "user.json").write_text("{")
+    assert [talk.source_id for talk in conversations(folder)] == ["conversations-000.json", "conversations-001.json"]
+
+
 @pytest.mark.parametrize("name", ["../conversations.json", "/etc/conversations.json", "a/../../x.json", "C:\\x.json"])
 def test_archives_that_lead_out_are_refused(tmp_path: Path, name: str):
     path = archive(tmp_path / "export.zip", ("conversations.json", one("good")), (name, b"x"))
