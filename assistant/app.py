@@ -12,13 +12,15 @@ from assistant.exporting import Exporting
 from assistant.forgetting import Forgetting
 from assistant.history import History
 from assistant.importing import Importing
+from assistant.loading import ModelLoader
 from assistant.models.active import ActiveModel
 from assistant.paths import Paths, resolve_paths
 from assistant.preferences import Preferences
 from assistant.profiles import Profiles
 from assistant.rebuild.runner import Rebuild
 from assistant.reporting import storage_errors_reported
-from assistant.settings import Settings, load_settings, save_setting
+from assistant.sampling import model_key, sampling_defaults, sampling_in_use
+from assistant.settings import SamplingSettings, Settings, load_settings, save_setting
 from assistant.vectors import Vectors
 from storage.automatic import back_up_daily
 from storage.store import Store
@@ -40,7 +42,8 @@ class Assistant:
         self.profiles = Profiles(store, paths, self.preferences)
         self.vectors = Vectors(store, paths, self.model)
         engine = Engine(paths.engine_log)
-        self.chat = Chat(store, engine, self.profiles, self.vectors, self.model, lambda: self.settings)
+        loader = ModelLoader(engine, self.model, paths, lambda: self.settings)
+        self.chat = Chat(store, engine, loader, self.profiles, self.vectors, self.model, lambda: self.settings)
         self.rebuild = Rebuild(store, paths, self.preferences, self.profiles, self.model, lambda: self.settings)
 
     @classmethod
@@ -56,15 +59,33 @@ class Assistant:
         settings = load_settings(paths.settings)
         with storage_errors_reported():
             store = Store(paths.database)
-            store.messages.recover()
+            if not store.refusal:
+                store.messages.recover()
         return cls(paths, settings, store, model)
 
-    def change_setting(self, section: str, key: str, value: str | float | bool) -> None:
-        """Validate and save one setting; the next message obeys it.
+    def change_setting(self, section: str, key: str, value: str | float | bool | None) -> None:
+        """Validate and save one setting, None for its default; the next message obeys it.
 
         Raises: SettingsError: the value is not allowed; nothing is changed.
         """
         self.settings = save_setting(self.paths.settings, section, key, value)
+
+    def change_sampling(self, key: str, value: float | None) -> None:
+        """Validate and save how the model of the moment draws, and only that one; None for its default.
+
+        Raises: SettingsError: the value is not allowed; nothing is changed. ModelError: there is no model.
+        """
+        self.settings = save_setting(self.paths.settings, "models", key, value, model_key(self.model))
+
+    @property
+    def sampling(self) -> SamplingSettings:
+        """How the model of the moment draws."""
+        return sampling_in_use(self.settings, self.model)
+
+    @property
+    def sampling_defaults(self) -> SamplingSettings:
+        """How it would if nothing were set for it alone."""
+        return sampling_defaults(self.settings, self.model)
 
     async def back_up_daily(self) -> Path | None:
         """Copy the history unless there is a copy of today, beside what else is going on; returns a copy made now.

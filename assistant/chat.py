@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from assistant.engine.process import Engine
-from assistant.engine.protocol import Generate, Load, Sampling, Turn
+from assistant.engine.process import Engine, OnLoading
+from assistant.engine.protocol import Generate, Sampling, Turn
 from assistant.errors import AssistantError, ModelError
+from assistant.loading import ModelLoader
 from assistant.models.active import ActiveModel
 from assistant.profiles import Profiles
-from assistant.records import Conversation, Loaded, Message, MessageState, Origin, Piece, Prefill
-from assistant.reply import ReplyFinished, stream_reply
+from assistant.records import Conversation, Loaded, Message, MessageState, Origin, Piece, Prefill, Thought
+from assistant.reply import ReplyFinished, stream_replies
 from assistant.reporting import reports_storage_errors
+from assistant.sampling import sampling_in_use
 from assistant.settings import Settings
-from assistant.steering import UNSTEERED, Plan, SteeringStatus, plan_steering, steering_status
+from assistant.steering import NOT_STEERED, UNSTEERED, Plan, SteeringStatus, plan_steering, steering_status
 from assistant.vectors import Vectors
 from storage.store import Store
 
@@ -38,7 +39,7 @@ class ReplyStarted:
     steering: SteeringStatus
 
 
-ChatEvent = UserMessage | ReplyStarted | Prefill | Piece | ReplyFinished
+ChatEvent = UserMessage | ReplyStarted | Prefill | Thought | Piece | ReplyFinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Chat:
         self,
         store: Store,
         engine: Engine,
+        loader: ModelLoader,
         profiles: Profiles,
         vectors: Vectors,
         model: ActiveModel,
@@ -68,13 +70,11 @@ class Chat:
     ) -> None:
         self._store = store
         self._engine = engine
+        self._loader = loader
         self._profiles = profiles
         self._vectors = vectors
         self._model = model
         self._settings = settings
-        self._loaded: Loaded | None = None
-        self._in_force = UNSTEERED
-        self._starting = asyncio.Lock()
 
     def conversations(self) -> list[Conversation]:
         """All conversations, last used first."""
@@ -97,18 +97,12 @@ class Chat:
         leaf = self._store.conversations.get(conversation_id).active_leaf_id
         return [] if leaf is None else self._store.messages.branch(leaf)
 
-    async def start(self) -> Loaded:
-        """Start the engine and load the model, if that is not done yet.
+    async def start(self, *, by_itself: bool = False, on_loading: OnLoading | None = None) -> Loaded:
+        """Start the engine and load the model, if that is not done yet; see `ModelLoader.start`.
 
         Raises: AssistantError: no model, a broken model, a crash while loading.
         """
-        async with self._starting:
-            model = self._settings().model
-            wanted = Load(str(self._model.path()), model.context_tokens, model.threads or None)
-            if self._loaded is None or self._engine.loaded != wanted:
-                self._loaded = await self._engine.load(wanted)
-                self._in_force = UNSTEERED
-            return self._loaded
+        return await self._loader.start(by_itself=by_itself, on_loading=on_loading)
 
     async def send(self, conversation_id: int, text: str, options: ReplyOptions = AS_SET) -> AsyncGenerator[ChatEvent]:
         """Store the person's message at the end of the shown branch and stream the reply.
@@ -146,11 +140,44 @@ class Chat:
         plan = await self._steered(AS_SET)
         branch = self._store.messages.branch(message_id)
         self._store.messages.resume(message_id)
+        turns = self._turns(branch, plan, AS_SET)
         # A reply stopped before its first token has nothing to go on from: it begins.
-        request = Generate(self._turns(branch, plan, AS_SET), self._sampling(AS_SET), continue_last=bool(message.text))
-        async with aclosing(self._stream(message, request, plan.status)) as events:
+        begun = bool(message.text or message.reasoning)
+        if begun:
+            turns = (*(turns if not message.text else turns[:-1]), Turn("assistant", message.text, message.reasoning))
+        request = Generate(turns, self._sampling(AS_SET), continue_last=begun)
+        async with aclosing(self._stream([(message, plan.status)], request)) as events:
             async for event in events:
                 yield event
+
+    async def compare(self, conversation_id: int, text: str) -> AsyncGenerator[ChatEvent]:
+        """Store the person's message and stream two replies side by side: steered, and as the model is.
+
+        Both are kept, siblings; the steered one is shown. `prefer` says which one is better.
+
+        Raises: AssistantError: nothing steers, so both would be the same; or as `send`.
+        """
+        plan = await self._steered(AS_SET)
+        if not plan.status.on:
+            raise AssistantError(f"nothing steers ({plan.status.note}), so both replies would be the same")
+        leaf = self._store.conversations.get(conversation_id).active_leaf_id
+        said = self._said(conversation_id, leaf, text)
+        yield UserMessage(said)
+        branch = self._store.messages.branch(said.id)
+        plain = Plan(UNSTEERED, "", NOT_STEERED)
+        beside = self._empty_reply(conversation_id, said.id, plain.status)
+        steered = self._empty_reply(conversation_id, said.id, plan.status)
+        turns, plain_turns = (self._turns(branch, one, AS_SET) for one in (plan, plain))
+        request = Generate(turns, self._sampling(AS_SET), plain_turns=plain_turns)
+        async with aclosing(self._stream([(steered, plan.status), (beside, plain.status)], request)) as events:
+            async for event in events:
+                yield event
+
+    def prefer(self, message_id: int) -> Message:
+        """Say that this reply is better than those beside it: it is rated up and shown, and learned from."""
+        chosen = self.rate(message_id, 1)
+        self._store.conversations.set_active_leaf(chosen.conversation_id, chosen.id)
+        return chosen
 
     def edit_reply(self, message_id: int, text: str) -> Message:
         """Store the person's version of a reply beside the original; it becomes the shown branch."""
@@ -188,8 +215,9 @@ class Chat:
 
     def steering(self) -> SteeringStatus:
         """Whether the next reply is steered."""
-        if self._loaded and not self._loaded.steerable:
-            return SteeringStatus(False, None, 0.0, f"{self._loaded.architecture} models ignore control vectors")
+        loaded = self._loader.loaded
+        if loaded and not loaded.steerable:
+            return SteeringStatus(False, None, 0.0, f"{loaded.architecture} models ignore control vectors")
         try:
             return steering_status(self._profiles, self._vectors, self._model.fingerprint())
         except ModelError:
@@ -202,22 +230,33 @@ class Chat:
     async def _say(
         self, conversation_id: int, parent_id: int | None, text: str, options: ReplyOptions
     ) -> AsyncGenerator[ChatEvent]:
-        said = self._store.messages.add(
-            conversation_id, parent_id, "user", text, state=MessageState.COMPLETE, origin=Origin.TYPED
-        )
-        if not self._store.conversations.get(conversation_id).title:
-            self._store.conversations.rename(conversation_id, _title(text))
+        said = self._said(conversation_id, parent_id, text)
         yield UserMessage(said)
         async with aclosing(self._answer(conversation_id, said.id, options)) as events:
             async for event in events:
                 yield event
 
+    def _said(self, conversation_id: int, parent_id: int | None, text: str) -> Message:
+        """The person's message, stored before anything else is tried."""
+        said = self._store.messages.add(
+            conversation_id, parent_id, "user", text, state=MessageState.COMPLETE, origin=Origin.TYPED
+        )
+        if not self._store.conversations.get(conversation_id).title:
+            self._store.conversations.rename(conversation_id, _title(text))
+        return said
+
     async def _answer(self, conversation_id: int, parent_id: int, options: ReplyOptions) -> AsyncGenerator[ChatEvent]:
         plan = await self._steered(options)
         turns = self._turns(self._store.messages.branch(parent_id), plan, options)
-        status = plan.status
+        reply = self._empty_reply(conversation_id, parent_id, plan.status)
+        request = Generate(turns, self._sampling(options))
+        async with aclosing(self._stream([(reply, plan.status)], request)) as events:
+            async for event in events:
+                yield event
+
+    def _empty_reply(self, conversation_id: int, parent_id: int, status: SteeringStatus) -> Message:
         by_profile = status.on and status.version is not None
-        reply = self._store.messages.add(
+        return self._store.messages.add(
             conversation_id,
             parent_id,
             "assistant",
@@ -229,18 +268,21 @@ class Chat:
             strength=status.strength if by_profile else None,
             vectors=status.imported,
         )
-        request = Generate(turns, self._sampling(options))
-        async with aclosing(self._stream(reply, request, status)) as events:
-            async for event in events:
-                yield event
 
-    async def _stream(self, reply: Message, request: Generate, steering: SteeringStatus) -> AsyncGenerator[ChatEvent]:
+    async def _stream(
+        self, replies: Sequence[tuple[Message, SteeringStatus]], request: Generate
+    ) -> AsyncGenerator[ChatEvent]:
+        messages = [message for message, _ in replies]
         try:
-            yield ReplyStarted(reply, steering)
+            for message, steering in replies:
+                yield ReplyStarted(message, steering)
         except GeneratorExit:
-            self._store.messages.finish(reply.id, text=reply.text, state=MessageState.STOPPED)
+            for message in messages:
+                self._store.messages.finish(
+                    message.id, text=message.text, reasoning=message.reasoning, state=MessageState.STOPPED
+                )
             raise
-        async with aclosing(stream_reply(self._store, self._engine, reply, request)) as events:
+        async with aclosing(stream_replies(self._store, self._engine, messages, request)) as events:
             async for event in events:
                 yield event
 
@@ -251,9 +293,7 @@ class Chat:
         plan = plan_steering(self._profiles, self._vectors, fingerprint, strength=options.strength)
         if plan.status.on and not loaded.steerable:
             plan = replace(plan, steer=UNSTEERED, status=self.steering())
-        if plan.steer != self._in_force:
-            await self._engine.steer(plan.steer)
-            self._in_force = plan.steer
+        await self._loader.steer(plan.steer)
         return plan
 
     def _turns(self, branch: Sequence[Message], plan: Plan, options: ReplyOptions) -> tuple[Turn, ...]:
@@ -264,7 +304,7 @@ class Chat:
         return (*first, *(Turn(m.role, m.text) for m in branch if m.text))
 
     def _sampling(self, options: ReplyOptions) -> Sampling:
-        return options.sampling or self._settings().sampling.as_sampling()
+        return options.sampling or sampling_in_use(self._settings(), self._model).as_sampling()
 
 
 def _title(text: str) -> str:

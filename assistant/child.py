@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 import assistant
 from assistant.channel import Decoder, ProtocolError, encode
-from assistant.errors import EngineError
+from assistant.errors import EngineDied, EngineError
 
 EventT = TypeVar("EventT")
 
@@ -82,7 +82,7 @@ class Child(Generic[EventT]):
     async def send(self, request: Any) -> None:
         """Write a request.
 
-        Raises: EngineError: the process has died.
+        Raises: EngineDied: the process has died.
         """
         assert self._process.stdin is not None, "the pipe is made at spawn"
         try:
@@ -94,7 +94,7 @@ class Child(Generic[EventT]):
     async def receive(self) -> EventT:
         """The next event.
 
-        Raises: EngineError: the process has died, or wrote what is no event (it is then ended).
+        Raises: EngineDied: the process has died. EngineError: it wrote what is no event (it is then ended).
         """
         assert self._process.stdout is not None, "the pipe is made at spawn"
         line = await self._process.stdout.readline()
@@ -122,7 +122,7 @@ class Child(Generic[EventT]):
             self.kill()
             await self._process.wait()
 
-    async def death(self) -> EngineError:
+    async def death(self) -> EngineDied:
         """Wait for the end of a process that closed its pipe, and say how it ended."""
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
@@ -132,7 +132,7 @@ class Child(Generic[EventT]):
             code = await self._process.wait()
         words = self._last_words() if code != -signal.SIGKILL else ""
         said = f'; its last words: "{words}"' if words else ""
-        return EngineError(f"{self._name} {_describe(code)}{said}; try again, it restarts by itself")
+        return EngineDied(f"{self._name} {_describe(code)}{said}; try again, it restarts by itself")
 
     def _last_words(self) -> str:
         try:

@@ -15,6 +15,10 @@ class EngineError(AssistantError):
     """The engine could not load a model or finish a reply."""
 
 
+class EngineDied(EngineError):  # noqa: N818  # what happened, in the words of the users
+    """The engine's process died or hung; the next call starts it again."""
+
+
 class ImportFileError(AssistantError):
     """A file to import cannot be read as what it claims to be."""
 

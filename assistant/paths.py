@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,11 @@ class Paths:
         return self.cache / "estimators"
 
     @property
+    def tunings(self) -> Path:
+        """How each model computes fastest on this machine, as it was measured."""
+        return self.cache / "tunings.json"
+
+    @property
     def engine_log(self) -> Path:
         """What the engine's native code prints; never text of a conversation."""
         return self.cache / "engine.log"
@@ -80,7 +86,8 @@ def _make_private(folder: Path) -> None:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing):
         path.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
+    if stat.S_IMODE(folder.stat().st_mode) != 0o700:  # a folder on a read-only disk is left as it is
+        folder.chmod(0o700)
 
 
 def resolve_paths(home: Path | None = None) -> Paths:

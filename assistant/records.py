@@ -1,6 +1,6 @@
 """The records that the screens and the command line see, wherever they are defined."""
 
-from assistant.engine.protocol import Finished, Loaded, Piece, Prefill
+from assistant.engine.protocol import Finished, Loaded, Piece, Prefill, Thought
 from steering.items import PreferenceItem, Source
 from steering.profile import (
     MAX_ACCURACY_DROP,
@@ -62,6 +62,7 @@ __all__ = [
     "Span",
     "SteeringState",
     "StrengthPoint",
+    "Thought",
     "VectorUse",
     "Writing",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class ModelSettings(_Section):
 
 
 class SamplingSettings(_Section):
-    """How the next token is drawn."""
+    """How the next token is drawn; what nobody has set is the model family's (`Settings.sampling_of`)."""
 
     temperature: float = Field(
         default=0.7, ge=0, le=5, title="Temperature", description="0 always takes the likeliest token."
@@ -79,6 +80,19 @@ class Settings(_Section):
     sampling: SamplingSettings = Field(default_factory=SamplingSettings, title="Sampling")
     preferences: PreferenceSettings = Field(default_factory=PreferenceSettings, title="Preferences")
     appearance: AppearanceSettings = Field(default_factory=AppearanceSettings, title="Appearance")
+    models: dict[str, SamplingSettings] = Field(
+        default_factory=dict, title="Models", description="Sampling of single models, by file name."
+    )
+
+    def sampling_of(self, model: str, family: Mapping[str, Any]) -> SamplingSettings:
+        """Sampling of a model: what was set for it, else for all models, else its family's, else the defaults."""
+        own = self.models.get(model, SamplingSettings())
+        layers = (family, _set(self.sampling), _set(own))
+        return SamplingSettings(**{key: value for layer in layers for key, value in layer.items()})
+
+
+def _set(section: BaseModel) -> dict[str, Any]:
+    return {key: getattr(section, key) for key in section.model_fields_set}
 
 
 def load_settings(path: Path) -> Settings:
@@ -95,17 +109,21 @@ def load_settings(path: Path) -> Settings:
     return _validated(document, path)
 
 
-def save_setting(path: Path, section: str, key: str, value: str | float | bool) -> Settings:
+def save_setting(path: Path, section: str, key: str, value: str | float | bool | None, model: str = "") -> Settings:
     """Change one value in the file, leaving the rest of it as the person wrote it; returns the new settings.
+
+    None takes the value out of the file: the default counts again. With `section` "models" it is that of one `model`.
 
     Raises: SettingsError: the value is not allowed, or the file cannot be read or written; the file is unchanged.
     """
     draft = path.with_suffix(".new")
     try:
         document = tomlkit.parse(path.read_bytes().decode() if path.exists() else "")
-        if section not in document:
-            document[section] = tomlkit.table()
-        document[section][key] = value
+        table = _table(document, *(name for name in (section, model) if name))
+        if value is None:
+            table.pop(key, None)
+        else:
+            table[key] = value
         settings = _validated(document.unwrap(), path)
         written = tomlkit.dumps(document).encode()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -118,6 +136,15 @@ def save_setting(path: Path, section: str, key: str, value: str | float | bool) 
             draft.unlink()
         raise SettingsError(f"{path}: cannot save {section}.{key} ({error})") from error
     return settings
+
+
+def _table(document: Any, *names: str) -> Any:
+    """The table of these names, made where there is none."""
+    for depth, name in enumerate(names, start=1):
+        if name not in document:
+            document[name] = tomlkit.table(is_super_table=depth < len(names))
+        document = document[name]
+    return document
 
 
 def _validated(document: dict[str, Any], path: Path) -> Settings:

@@ -41,6 +41,9 @@ class SteeringStatus:
         return steering_words(self.version, self.strength, self.imported) if self.on else ""
 
 
+NOT_STEERED = SteeringStatus(False, None, 0.0, "as the model is")
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the next reply is generated with: the engine's request, the words for the system prompt, the status."""

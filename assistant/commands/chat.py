@@ -85,7 +85,7 @@ async def _chat(
     from assistant.chat import ReplyOptions
 
     async with opened(chosen, model) as assistant:
-        sampling = replace(assistant.settings.sampling.as_sampling(), **changes)  # type: ignore[arg-type]
+        sampling = replace(assistant.sampling.as_sampling(), **changes)  # type: ignore[arg-type]
         await _answer(assistant, asked, ReplyOptions(strength, system, sampling), as_json)
 
 

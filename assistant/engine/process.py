@@ -25,7 +25,7 @@ from assistant.engine.protocol import (
     Stop,
     Thought,
 )
-from assistant.errors import EngineError
+from assistant.errors import EngineDied, EngineError
 
 STOP_SECONDS = 10.0
 AGAIN = "try again, it restarts by itself"
@@ -188,7 +188,7 @@ class Engine:
                 # One silence may be the app's own: it was stopped, or the machine slept.
                 if silent == 2:
                     child.kill()
-                    raise EngineError(f"the engine hung for {HANG_SECONDS:.0f} s and was ended; {AGAIN}") from None
+                    raise EngineDied(f"the engine hung for {HANG_SECONDS:.0f} s and was ended; {AGAIN}") from None
                 continue
             except EngineError:
                 if self._closed:

@@ -20,6 +20,7 @@ from assistant.rebuild.neutral_cache import NeutralCache
 from assistant.rebuild.protocol import Built, Effect, RebuildFailed, RebuildMessage, Scored, StageProgress, Start
 from assistant.records import LeftOut, PreferenceItem
 from assistant.reporting import reports_storage_errors
+from assistant.sampling import sampling_in_use
 from assistant.settings import Settings
 from steering.calibration.split import split_items
 from steering.errors import TooFewItemsError
@@ -158,7 +159,7 @@ class Rebuild:
         _check_enough(used)
         path = self._model.path()
         read_header(path)
-        sampling = settings.sampling.as_sampling()
+        sampling = sampling_in_use(settings, self._model).as_sampling()
         fingerprint = self._model.fingerprint()
         version = self._profiles.state().version
         # The record as stored: a profile of another program version cannot be shown, but it can be rebuilt.

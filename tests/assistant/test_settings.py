@@ -22,7 +22,7 @@ mood = "unknown here"
 answer = 42
 """
 SECTIONS = Settings().model_dump()
-FIELDS = [(section, key) for section, values in SECTIONS.items() for key in values]
+FIELDS = [(section, key) for section, values in SECTIONS.items() if section != "models" for key in values]
 VALUES = st.one_of(st.booleans(), st.integers(), st.floats(), st.text())
 
 
@@ -131,6 +131,8 @@ def test_unreadable_place_is_named(tmp_path):
 def test_every_setting_can_be_drawn():
     schema = Settings.model_json_schema()
     for section, values in SECTIONS.items():
+        if section == "models":  # single models' values are drawn in the section of sampling
+            continue
         reference = schema["properties"][section]["$ref"].rsplit("/", 1)[1]
         fields = schema["$defs"][reference]["properties"]
         assert set(fields) == set(values)
