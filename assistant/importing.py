@@ -69,8 +69,8 @@ class Importing:
         """
         with _import_errors():
             self._remove_left_behind()
-            mine = tuple(sorted(address.strip().casefold() for address in me))
             senders = await asyncio.to_thread(self._senders, path, file_format)
+            mine = tuple(sorted(address.strip().casefold() for address in me)) if senders else ()
             guessed = bool(senders and not mine)
             if guessed:
                 mine = (senders.most_common(1)[0][0],)

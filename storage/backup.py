@@ -16,7 +16,7 @@ from sqlite_utils import Database as SqliteDatabase
 from storage.errors import DatabaseLockedError, DatabaseUnreadableError, StorageError
 from storage.migrations import APPLICATION_ID, MIGRATIONS
 from storage.private_files import companions, create_private_file, translated_os_errors
-from storage.private_output import private_output
+from storage.private_output import private_output, to_disk
 from storage.upgrade import refuse_foreign
 from storage.values import display_path
 
@@ -59,6 +59,7 @@ def restore_backup(database: Path, backup: Path) -> Path | None:
             _fold(database)
             with _alone(database):
                 kept = _keep(database)
+                to_disk(copy)
                 copy.replace(database)
         return kept
     finally:
@@ -137,6 +138,7 @@ def _keep(database: Path) -> Path | None:
         name.unlink(missing_ok=True)
         if file == database:
             shutil.copy2(database, name)
+            to_disk(name)
         else:
             file.rename(name)
     return kept

@@ -28,7 +28,7 @@ def private_output(path: Path, *, force: bool) -> Iterator[Path]:
     try:
         yield partial
         with translated_os_errors(path):
-            _to_disk(partial)
+            to_disk(partial)
             _refuse_existing(path, force)
             partial.replace(path)
     finally:
@@ -42,7 +42,8 @@ def _refuse_existing(path: Path, force: bool) -> None:
         raise StorageError(f"{display_path(path)}: exists already; choose another name, or replace it with --force")
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Wait until what was written to a file is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
