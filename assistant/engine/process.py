@@ -32,6 +32,8 @@ AGAIN = "try again, it restarts by itself"
 HANG_SECONDS = 15.0
 """A working engine says every second that it lives; after this long a silent one is taken for hung, and ended."""
 MODULE = "assistant.engine.worker"
+ENVIRONMENT = {"GOMP_SPINCOUNT": "10000"}
+"""A thread that waits for another gives its core away soon: beside other work the default is ten times slower."""
 EVENTS: tuple[type[Event], ...] = (Beat, Loading, Loaded, Steered, Prefill, Piece, Thought, Finished, Failed)
 
 ReplyEvent = Prefill | Piece | Thought | Finished
@@ -54,6 +56,7 @@ class Engine:
         self._closed = False
         self._load: Load | None = None
         self._steer: Steer | None = None
+        self._restored: Child[Event] | None = None
         self._last_resort: asyncio.TimerHandle | None = None
 
     @property
@@ -85,6 +88,7 @@ class Engine:
             loaded = await self._ask(await self._started(), request, on_loading)
             if not isinstance(loaded, Loaded):
                 raise _unexpected(loaded)
+            self._restored = self._child
             # Restarted after a crash it must not measure again, and must compute as before.
             self._load = replace(request, tuning=loaded.tuning)
             return loaded
@@ -111,7 +115,7 @@ class Engine:
             child = await self._ready()
             running = 2 if request.plain_turns else 1
             try:
-                await child.send(request)
+                await self._send(child, request)
                 self._generating = True
                 while running:
                     event = await self._receive(child)
@@ -122,6 +126,7 @@ class Engine:
                 self._generating = False
                 if self._last_resort:
                     self._last_resort.cancel()
+                    self._last_resort = None
                 if running:
                     await self._quieten(child, running)
 
@@ -132,8 +137,10 @@ class Engine:
         """
         child = self._child
         if self._generating and child and child.alive:
+            # Before anything is waited for: the reply may end meanwhile, and takes this back.
+            if self._last_resort is None:
+                self._last_resort = asyncio.get_running_loop().call_later(STOP_SECONDS, child.kill)
             await child.send(Stop())
-            self._last_resort = asyncio.get_running_loop().call_later(STOP_SECONDS, child.kill)
 
     async def close(self) -> None:
         """End the process, also in the middle of a reply; the engine cannot be used afterwards."""
@@ -145,23 +152,23 @@ class Engine:
         if self._closed:
             raise EngineError("the engine was closed")
         if self._child is None or not self._child.alive:
-            self._child = await Child.spawn(MODULE, EVENTS, "the engine", self._log_path)
+            self._child = await Child.spawn(MODULE, EVENTS, "the engine", self._log_path, ENVIRONMENT)
         return self._child
 
     async def _ready(self) -> Child[Event]:
         """A running child with the last model and vector in force."""
-        fresh = self.pid is None
         child = await self._started()
-        if fresh:
+        if child is not self._restored:
             for request in (self._load, self._steer):
                 if request:
                     await self._ask(child, request)
+            self._restored = child
         return child
 
     async def _ask(self, child: Child[Event], request: Request, on_loading: OnLoading | None = None) -> Event:
         answered = False
         try:
-            await child.send(request)
+            await self._send(child, request)
             while isinstance(event := await self._receive(child), Loading):
                 if on_loading:
                     on_loading(event.share)
@@ -172,6 +179,14 @@ class Engine:
         if isinstance(event, Failed):
             raise EngineError(event.message)
         return event
+
+    async def _send(self, child: Child[Event], request: Request) -> None:
+        """Raises: EngineDied: the engine has died, or takes nothing: then it is ended."""
+        try:
+            async with asyncio.timeout(HANG_SECONDS):
+                await child.send(request)
+        except TimeoutError:
+            raise _hung(child) from None
 
     async def _receive(self, child: Child[Event]) -> Event:
         """The next event that says something; beats only say that the engine lives.
@@ -187,8 +202,7 @@ class Engine:
                 silent += 1
                 # One silence may be the app's own: it was stopped, or the machine slept.
                 if silent == 2:
-                    child.kill()
-                    raise EngineDied(f"the engine hung for {HANG_SECONDS:.0f} s and was ended; {AGAIN}") from None
+                    raise _hung(child) from None
                 continue
             except EngineError:
                 if self._closed:
@@ -212,6 +226,11 @@ class Engine:
         finally:
             if running:
                 child.kill()
+
+
+def _hung(child: Child[Event]) -> EngineDied:
+    child.kill()
+    return EngineDied(f"the engine hung for {HANG_SECONDS:.0f} s and was ended; {AGAIN}")
 
 
 def _of_reply(event: Event) -> ReplyEvent:

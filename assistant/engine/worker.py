@@ -38,6 +38,7 @@ class Worker:
     def __init__(self, emit: Callable[[Event], None], abort: AbortFlag) -> None:
         self._emit, self._abort = emit, abort
         self._session: Session | None = None
+        self._work = OtherWork()
 
     def handle(self, request: Request | ProtocolError) -> None:
         """Answer one request with its events; what the user can act on becomes `Failed`."""
@@ -62,19 +63,24 @@ class Worker:
     def _beating(self) -> Iterator[None]:
         """Meanwhile say every second that the process lives, and look how busy the machine is with other work."""
         over = threading.Event()
-        work = OtherWork()
+        self._look_around()
 
         def beat() -> None:
             while not over.wait(BEAT_SECONDS):
                 self._emit(Beat())
-                if self._session:
-                    self._session.neighbours.cores = work.busy_cores()
+                self._look_around()
 
         threading.Thread(target=beat, daemon=True).start()
         try:
             yield
         finally:
             over.set()
+
+    def _look_around(self) -> None:
+        """See how busy the machine has been with other work since this was last asked."""
+        busy = self._work.busy_cores()
+        if self._session:
+            self._session.neighbours.cores = busy
 
     def _load(self, request: Load) -> None:
         if self._session:
