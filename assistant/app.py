@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Self
 
+from assistant.answering import Answering
 from assistant.chat import Chat
 from assistant.engine.process import Engine
 from assistant.exporting import Exporting
@@ -43,7 +44,8 @@ class Assistant:
         self.vectors = Vectors(store, paths, self.model)
         engine = Engine(paths.engine_log)
         loader = ModelLoader(engine, self.model, paths, lambda: self.settings)
-        self.chat = Chat(store, engine, loader, self.profiles, self.vectors, self.model, lambda: self.settings)
+        answering = Answering(store, engine, loader, self.profiles, self.vectors, self.model, lambda: self.settings)
+        self.chat = Chat(store, engine, loader, answering)
         self.rebuild = Rebuild(store, paths, self.preferences, self.profiles, self.model, lambda: self.settings)
 
     @classmethod

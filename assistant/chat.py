@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from assistant.answering import AS_SET, AnswerEvent, Answering, ReplyOptions
 from assistant.engine.process import Engine, OnLoading
-from assistant.engine.protocol import Generate, Sampling, Turn
-from assistant.errors import AssistantError, ModelError
+from assistant.errors import AssistantError
 from assistant.loading import ModelLoader
-from assistant.models.active import ActiveModel
-from assistant.profiles import Profiles
-from assistant.records import Conversation, Loaded, Message, MessageState, Origin, Piece, Prefill, Thought
-from assistant.reply import ReplyFinished, stream_replies
+from assistant.records import Conversation, Loaded, Message, MessageState, Origin
 from assistant.reporting import reports_storage_errors
-from assistant.sampling import sampling_in_use
-from assistant.settings import Settings
-from assistant.steering import NOT_STEERED, UNSTEERED, Plan, SteeringStatus, plan_steering, steering_status
-from assistant.vectors import Vectors
+from assistant.steering import SteeringStatus
 from storage.store import Store
 
 TITLE_LENGTH = 60
@@ -31,50 +25,15 @@ class UserMessage:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyStarted:
-    """An empty reply, committed to storage; it fills as it streams."""
-
-    message: Message
-    steering: SteeringStatus
-
-
-ChatEvent = UserMessage | ReplyStarted | Prefill | Thought | Piece | ReplyFinished
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyOptions:
-    """What one reply does differently from the settings (None: as in the settings); strength 0 is unsteered."""
-
-    strength: float | None = None
-    system: str | None = None
-    sampling: Sampling | None = None
-
-
-AS_SET = ReplyOptions()
+ChatEvent = UserMessage | AnswerEvent
 
 
 @reports_storage_errors
 class Chat:
     """Conversations of one home, answered by one engine."""
 
-    def __init__(
-        self,
-        store: Store,
-        engine: Engine,
-        loader: ModelLoader,
-        profiles: Profiles,
-        vectors: Vectors,
-        model: ActiveModel,
-        settings: Callable[[], Settings],
-    ) -> None:
-        self._store = store
-        self._engine = engine
-        self._loader = loader
-        self._profiles = profiles
-        self._vectors = vectors
-        self._model = model
-        self._settings = settings
+    def __init__(self, store: Store, engine: Engine, loader: ModelLoader, answering: Answering) -> None:
+        self._store, self._engine, self._loader, self._answering = store, engine, loader, answering
 
     def conversations(self) -> list[Conversation]:
         """All conversations, last used first."""
@@ -128,7 +87,7 @@ class Chat:
         message = self._store.messages.get(message_id)
         if message.role != "assistant" or message.parent_id is None:
             raise AssistantError("only a reply can be regenerated")
-        async with aclosing(self._answer(message.conversation_id, message.parent_id, AS_SET)) as events:
+        async with aclosing(self._answering.answer(self._store.messages.get(message.parent_id))) as events:
             async for event in events:
                 yield event
 
@@ -137,16 +96,7 @@ class Chat:
         message = self._store.messages.get(message_id)
         if message.role != "assistant":
             raise AssistantError("only a reply can be continued")
-        plan = await self._steered(AS_SET)
-        branch = self._store.messages.branch(message_id)
-        self._store.messages.resume(message_id)
-        turns = self._turns(branch, plan, AS_SET)
-        # A reply stopped before its first token has nothing to go on from: it begins.
-        begun = bool(message.text or message.reasoning)
-        if begun:
-            turns = (*(turns if not message.text else turns[:-1]), Turn("assistant", message.text, message.reasoning))
-        request = Generate(turns, self._sampling(AS_SET), continue_last=begun)
-        async with aclosing(self._stream([(message, plan.status)], request)) as events:
+        async with aclosing(self._answering.resume(message)) as events:
             async for event in events:
                 yield event
 
@@ -157,19 +107,13 @@ class Chat:
 
         Raises: AssistantError: nothing steers, so both would be the same; or as `send`.
         """
-        plan = await self._steered(AS_SET)
-        if not plan.status.on:
-            raise AssistantError(f"nothing steers ({plan.status.note}), so both replies would be the same")
+        status = self.steering()
+        if not status.on:
+            raise AssistantError(f"nothing steers ({status.note}), so both replies would be the same")
         leaf = self._store.conversations.get(conversation_id).active_leaf_id
         said = self._said(conversation_id, leaf, text)
         yield UserMessage(said)
-        branch = self._store.messages.branch(said.id)
-        plain = Plan(UNSTEERED, "", NOT_STEERED)
-        beside = self._empty_reply(conversation_id, said.id, plain.status)
-        steered = self._empty_reply(conversation_id, said.id, plan.status)
-        turns, plain_turns = (self._turns(branch, one, AS_SET) for one in (plan, plain))
-        request = Generate(turns, self._sampling(AS_SET), plain_turns=plain_turns)
-        async with aclosing(self._stream([(steered, plan.status), (beside, plain.status)], request)) as events:
+        async with aclosing(self._answering.both(said)) as events:
             async for event in events:
                 yield event
 
@@ -215,13 +159,7 @@ class Chat:
 
     def steering(self) -> SteeringStatus:
         """Whether the next reply is steered."""
-        loaded = self._loader.loaded
-        if loaded and not loaded.steerable:
-            return SteeringStatus(False, None, 0.0, f"{loaded.architecture} models ignore control vectors")
-        try:
-            return steering_status(self._profiles, self._vectors, self._model.fingerprint())
-        except ModelError:
-            return SteeringStatus(False, None, 0.0, "no model")
+        return self._answering.steering()
 
     async def close(self) -> None:
         """End the engine process."""
@@ -232,7 +170,7 @@ class Chat:
     ) -> AsyncGenerator[ChatEvent]:
         said = self._said(conversation_id, parent_id, text)
         yield UserMessage(said)
-        async with aclosing(self._answer(conversation_id, said.id, options)) as events:
+        async with aclosing(self._answering.answer(said, options)) as events:
             async for event in events:
                 yield event
 
@@ -244,67 +182,6 @@ class Chat:
         if not self._store.conversations.get(conversation_id).title:
             self._store.conversations.rename(conversation_id, _title(text))
         return said
-
-    async def _answer(self, conversation_id: int, parent_id: int, options: ReplyOptions) -> AsyncGenerator[ChatEvent]:
-        plan = await self._steered(options)
-        turns = self._turns(self._store.messages.branch(parent_id), plan, options)
-        reply = self._empty_reply(conversation_id, parent_id, plan.status)
-        request = Generate(turns, self._sampling(options))
-        async with aclosing(self._stream([(reply, plan.status)], request)) as events:
-            async for event in events:
-                yield event
-
-    def _empty_reply(self, conversation_id: int, parent_id: int, status: SteeringStatus) -> Message:
-        by_profile = status.on and status.version is not None
-        return self._store.messages.add(
-            conversation_id,
-            parent_id,
-            "assistant",
-            "",
-            state=MessageState.STREAMING,
-            origin=Origin.GENERATED,
-            model=self._model.path().name,
-            profile_version=status.version if by_profile else None,
-            strength=status.strength if by_profile else None,
-            vectors=status.imported,
-        )
-
-    async def _stream(
-        self, replies: Sequence[tuple[Message, SteeringStatus]], request: Generate
-    ) -> AsyncGenerator[ChatEvent]:
-        messages = [message for message, _ in replies]
-        try:
-            for message, steering in replies:
-                yield ReplyStarted(message, steering)
-        except GeneratorExit:
-            for message in messages:
-                self._store.messages.finish(
-                    message.id, text=message.text, reasoning=message.reasoning, state=MessageState.STOPPED
-                )
-            raise
-        async with aclosing(stream_replies(self._store, self._engine, messages, request)) as events:
-            async for event in events:
-                yield event
-
-    async def _steered(self, options: ReplyOptions) -> Plan:
-        """Load the model if need be and put the control vector of the moment in force."""
-        loaded = await self.start()
-        fingerprint = self._model.fingerprint()
-        plan = plan_steering(self._profiles, self._vectors, fingerprint, strength=options.strength)
-        if plan.status.on and not loaded.steerable:
-            plan = replace(plan, steer=UNSTEERED, status=self.steering())
-        await self._loader.steer(plan.steer)
-        return plan
-
-    def _turns(self, branch: Sequence[Message], plan: Plan, options: ReplyOptions) -> tuple[Turn, ...]:
-        asked = self._settings().model.system_prompt if options.system is None else options.system
-        system = "\n\n".join(part for part in (asked.strip(), plan.description) if part)
-        first = (Turn("system", system),) if system else ()
-        # An empty reply (stopped before its first token) says nothing and confuses small models.
-        return (*first, *(Turn(m.role, m.text) for m in branch if m.text))
-
-    def _sampling(self, options: ReplyOptions) -> Sampling:
-        return options.sampling or sampling_in_use(self._settings(), self._model).as_sampling()
 
 
 def _title(text: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-from assistant.chat import ChatEvent, ReplyStarted, UserMessage
+from assistant.answering import ReplyStarted
+from assistant.chat import ChatEvent, UserMessage
 from assistant.records import Message, Piece, Prefill
 from assistant.reply import ReplyFinished
 from tui.widgets.message import MessageView

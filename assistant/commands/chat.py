@@ -11,8 +11,8 @@ import click
 from assistant.commands.context import Globals, opened, pass_globals, print_json, run
 
 if TYPE_CHECKING:
+    from assistant.answering import ReplyOptions
     from assistant.app import Assistant
-    from assistant.chat import ReplyOptions
 
 
 @click.command()
@@ -82,7 +82,7 @@ async def _chat(
 ) -> None:
     from dataclasses import replace
 
-    from assistant.chat import ReplyOptions
+    from assistant.answering import ReplyOptions
 
     async with opened(chosen, model) as assistant:
         sampling = replace(assistant.sampling.as_sampling(), **changes)  # type: ignore[arg-type]

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import pytest
 
+from assistant.answering import ReplyOptions, ReplyStarted
 from assistant.app import Assistant
-from assistant.chat import ReplyOptions, ReplyStarted, UserMessage
+from assistant.chat import UserMessage
 from assistant.engine.protocol import Sampling
 from assistant.errors import AssistantError, EngineError, ModelError
 from assistant.records import MessageState, Piece

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from gguf import GGUFReader
 
+from assistant.answering import ReplyOptions
 from assistant.app import Assistant
-from assistant.chat import ReplyOptions
 from assistant.engine.protocol import Sampling, Steer
 from assistant.models.bundled import bundled_model
 from assistant.records import VectorUse

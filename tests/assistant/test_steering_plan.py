@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from assistant.chat import ReplyOptions, ReplyStarted
+from assistant.answering import ReplyOptions, ReplyStarted
 from assistant.records import MessageState
 from assistant.steering import UNSTEERED, plan_steering
 from tests.assistant.made import add_profile, vector_bytes

@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from assistant.chat import ChatEvent, ReplyStarted, UserMessage
+from assistant.answering import ReplyStarted
+from assistant.chat import ChatEvent, UserMessage
 from assistant.errors import AssistantError, EngineError, RebuildCancelled, RebuildError, SettingsError
 from assistant.paths import Paths
 from assistant.preferences import LearnableItem
