@@ -6,7 +6,7 @@ import codecs
 from pathlib import Path
 
 from storage.errors import InvalidImportError
-from storage.importers.files import reading
+from storage.importers.files import MAX_TEXT, reading
 from storage.values import display_path
 
 _OTHER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -18,7 +18,9 @@ def read_utf8(path: Path) -> str:
     Raises: InvalidImportError: cannot be read, another encoding, or binary.
     """
     with reading(path) as stream:
-        data = stream.read()
+        data = stream.read(MAX_TEXT + 1)
+    if len(data) > MAX_TEXT:
+        raise InvalidImportError(f"{display_path(path)}: is larger than {MAX_TEXT >> 20} MiB; split it into texts")
     if data.startswith(_OTHER_MARKS):
         raise InvalidImportError(f"{display_path(path)}: is UTF-16; save it as UTF-8 and import it again")
     if b"\0" in data:

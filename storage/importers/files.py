@@ -19,6 +19,9 @@ ZIP_MAGIC = b"PK\x03\x04"
 MAX_UNPACKED = 8 << 30
 """Bytes that the conversations of one archive may have; they are read as a stream, so this only bounds the time."""
 
+MAX_TEXT = 16 << 20
+"""Bytes of one text, or one line of several: more is no text of a person's, and would fill the memory."""
+
 MAX_RATIO = 400
 """How many times larger than packed a file in an archive may be; repetitive conversations reach about 50."""
 
@@ -50,6 +53,7 @@ class Source:
         self.name = name
         self._stream = stream
         self._unread = b""
+        self.allow(MAX_TEXT)
         start = self.read(1 << 12)
         if start.startswith(_UTF16_MARKS):
             raise InvalidImportError(f"{name}: is UTF-16; save it as UTF-8 and import it again")
@@ -61,11 +65,19 @@ class Source:
             given, self._unread = self._unread[:size], self._unread[size:]
             return given
         try:
-            return self._stream.read(size)
+            data = self._stream.read(size)
         except OSError as error:
             raise InvalidImportError(f"{self.name}: cannot be read ({error.strerror or error})") from error
         except _ARCHIVE_ERRORS as error:
             raise InvalidImportError(f"{self.name}: is in a damaged archive; download it again") from error
+        self._allowed -= len(data)
+        if self._allowed < 0:
+            raise InvalidImportError(f"{self.name}: holds an entry too large to be read; take it out")
+        return data
+
+    def allow(self, size: int) -> None:
+        """Let `size` more bytes be read; beyond them `read` raises."""
+        self._allowed = size
 
 
 def json_files(path: Path) -> Iterator[Source]:

@@ -14,6 +14,12 @@ from storage.importers.files import Source, json_files
 MAX_DEPTH = 200
 """Nesting that is read; exports nest about ten deep."""
 
+MAX_ENTRY, MAX_VALUES = 64 << 20, 2_000_000
+"""Bytes and values of one entry, which is held in memory; the largest conversations have about a tenth."""
+
+_CHUNK = 1 << 20
+"""Bytes that are parsed at once: a long string is read again from its beginning for each."""
+
 _OPENING, _CLOSING = frozenset({"start_map", "start_array"}), frozenset({"end_map", "end_array"})
 
 
@@ -28,12 +34,16 @@ def elements(path: Path) -> Iterator[Any]:
 
 def _values(source: Source, level: int) -> Iterator[Any]:
     """The values that stand `level` brackets deep in the stream."""
-    depth = count = 0
+    depth = count = held = 0
+    source.allow(MAX_ENTRY)
     builder = ijson.ObjectBuilder()
     try:
         # Events without their paths: ijson's own `items` keeps a path as long as the nesting at every level.
-        for event, value in ijson.basic_parse(source, use_float=True):
+        for event, value in ijson.basic_parse(source, use_float=True, buf_size=_CHUNK):
             depth -= event in _CLOSING
+            held += 1
+            if held > MAX_VALUES:
+                raise _unreadable(source.name, count, f"has an entry of more than {MAX_VALUES:,} values")
             if depth >= level:
                 builder.event(event, value)
             if event in _OPENING:
@@ -42,7 +52,8 @@ def _values(source: Source, level: int) -> Iterator[Any]:
                     raise _unreadable(source.name, count, f"nests deeper than {MAX_DEPTH} levels")
             elif depth == level:
                 yield builder.value
-                count += 1
+                count, held = count + 1, 0
+                source.allow(MAX_ENTRY)
                 builder = ijson.ObjectBuilder()
     except ijson.JSONError as error:
         what = "is not UTF-8" if "UTF8" in str(error) else "is not JSON that can be read, or breaks off"

@@ -15,7 +15,7 @@ from typing import Any
 
 from storage.entries import Entry, ParsedConversation, ReadOptions, Skipped
 from storage.errors import InvalidImportError
-from storage.importers.files import reading
+from storage.importers.files import MAX_TEXT, reading
 from storage.importers.tree import Node, messages_of
 from storage.importers.values import digest, id_of, mapping_of, moment_of, text_of, title_from
 from storage.records import ImportedText, MessageRole
@@ -54,7 +54,9 @@ def read(path: Path, options: ReadOptions) -> Iterator[Entry]:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     # Only \n ends a line: U+2028 and the like may stand unescaped inside JSON strings.
     with reading(path) as stream:
-        for number, data in enumerate(stream, start=1):
+        for number, data in enumerate(iter(lambda: stream.readline(MAX_TEXT + 1), b""), start=1):
+            if len(data) > MAX_TEXT:
+                raise _invalid(path, number, f"is longer than {MAX_TEXT >> 20} MiB")
             if number == 1 and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 raise InvalidImportError(f"{display_path(path)}: is UTF-16; save it as UTF-8 and import it again")
             if b"\0" in data:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from storage.errors import InvalidImportError
-from storage.importers.files import reading
+from storage.importers.files import MAX_TEXT, reading
 from storage.values import display_path
 
 MAGIC = b"SQLite format 3\0"
@@ -89,6 +89,7 @@ def opened(path: Path, scratch: Path) -> Iterator[ForeignDatabase]:
         except sqlite3.Error as error:
             raise InvalidImportError(f"{display_path(path)}: cannot be opened as a database") from error
         with closing(connection):
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_TEXT)
             connection.text_factory = lambda data: data.decode(errors="replace")
             for setting in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
                 connection.execute(f"PRAGMA {setting}")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from storage.entries import ParsedConversation, ReadOptions
 from storage.errors import InvalidImportError
-from storage.importers import FORMATS, read_entries, senders
+from storage.importers import FORMATS, decoding, files, json_stream, jsonl, read_entries, senders, sqlite_file
 from storage.importers.mail_text import from_html, own_words
 from storage.records import ImportedText
 from tests.storage.exports import chatgpt, node
@@ -255,3 +255,39 @@ def test_archives_of_any_shape(folder: Path, members: dict[str, bytes], cuts: An
                 archive.writestr(name, data)
     path.write_bytes(mangled(path.read_bytes(), cuts))
     survives(path)
+
+
+WORST = {
+    "one string": (".json", b'[{"mapping": {}, "title": "' + b"x" * 3_000_000, "too large to be read"),
+    "many values": (".json", b"[[" + b"[]," * 2000, "more than 1,000 values"),
+    "one line": (".jsonl", b'{"prompt": "", "text": "' + b"x" * 100_000, "longer than 0 MiB"),
+    "one text": (".txt", b"word " * 20_000, "larger than 0 MiB"),
+}
+
+
+@pytest.fixture
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_stream, "MAX_ENTRY", 200_000)
+    monkeypatch.setattr(json_stream, "MAX_VALUES", 1000)
+    for module in (files, jsonl, decoding, sqlite_file):
+        monkeypatch.setattr(module, "MAX_TEXT", 1 << 16)
+
+
+@pytest.mark.usefixtures("small_limits")
+@pytest.mark.parametrize("name", WORST)
+def test_what_would_fill_the_memory_is_refused(folder: Path, name: str):
+    suffix, data, complaint = WORST[name]
+    path = folder / f"large{suffix}"
+    path.write_bytes(data)
+    with pytest.raises(InvalidImportError, match=complaint):
+        list(read_entries(path, ReadOptions(folder)))
+
+
+@pytest.mark.usefixtures("small_limits")
+def test_a_database_with_a_value_that_would_fill_the_memory_is_refused(folder: Path):
+    path = folder / "large.db"
+    with closing(sqlite3.connect(made(path, OTERM))) as connection:
+        connection.execute("UPDATE message SET text = zeroblob(100000)")
+        connection.commit()
+    with pytest.raises(InvalidImportError, match="is damaged, or not laid out as expected"):
+        list(read_entries(path, ReadOptions(folder)))
