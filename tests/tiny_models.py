@@ -5,6 +5,7 @@ llama.cpp and transformers both load them. Their text is noise; their arithmetic
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,11 @@ def byte_characters() -> list[str]:
     return [chr(byte if byte in printable else next(others)) for byte in range(256)]
 
 
-def vocabulary() -> tuple[list[str], list[int]]:
-    """Tokens and their types: control tokens, the 256 bytes, the merges."""
+def vocabulary(specials: Sequence[str] = ()) -> tuple[list[str], list[int]]:
+    """Tokens and their types: control tokens, the 256 bytes, the merges, more control tokens."""
     plain = [*byte_characters(), *("".join(merge.split(" ")) for merge in MERGES)]
     kinds = [int(TokenType.CONTROL)] * len(SPECIALS) + [int(TokenType.NORMAL)] * len(plain)
-    return [*SPECIALS, *plain], kinds
+    return [*SPECIALS, *plain, *specials], [*kinds, *[int(TokenType.CONTROL)] * len(specials)]
 
 
 def write_tiny_model(
@@ -44,11 +45,12 @@ def write_tiny_model(
     context: int = 2048,
     seed: int = 0,
     chat_template: str | None = CHAT_TEMPLATE,
+    specials: Sequence[str] = (),
 ) -> Path:
     """Write a random Llama model of a few hundred kilobytes; its greedy replies never end by themselves."""
     writer = GGUFWriter(path, "llama")
-    _write_header(writer, blocks, width, context, chat_template)
-    _write_tensors(writer, blocks, width, np.random.default_rng(seed))
+    _write_header(writer, blocks, width, context, chat_template, specials)
+    _write_tensors(writer, blocks, width, len(vocabulary(specials)[0]), np.random.default_rng(seed))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -56,8 +58,10 @@ def write_tiny_model(
     return path
 
 
-def _write_header(writer: GGUFWriter, blocks: int, width: int, context: int, chat_template: str | None) -> None:
-    tokens, kinds = vocabulary()
+def _write_header(
+    writer: GGUFWriter, blocks: int, width: int, context: int, chat_template: str | None, specials: Sequence[str]
+) -> None:
+    tokens, kinds = vocabulary(specials)
     writer.add_name("Tiny")
     writer.add_file_type(0)
     writer.add_context_length(context)
@@ -84,9 +88,7 @@ def _write_header(writer: GGUFWriter, blocks: int, width: int, context: int, cha
         writer.add_chat_template(chat_template)
 
 
-def _write_tensors(writer: GGUFWriter, blocks: int, width: int, random: np.random.Generator) -> None:
-    size = len(vocabulary()[0])
-
+def _write_tensors(writer: GGUFWriter, blocks: int, width: int, size: int, random: np.random.Generator) -> None:
     def matrix(rows: int, columns: int) -> np.ndarray:
         return (random.standard_normal((rows, columns)) / np.sqrt(columns)).astype(np.float32)
 

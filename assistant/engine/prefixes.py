@@ -41,7 +41,7 @@ class Prefixes:
             saved = max(self._saved, key=lambda one: self._context.shared(one.held, tokens, plain), default=None)
             known = self._context.shared(saved.held, tokens, plain) if saved else 0
             self.keep()
-            if saved and known >= live + WORTH_TOKENS:
+            if saved and known > live:  # to read one token is to read all weights; keys and values are less
                 self._context.restore(saved)
                 self._forget_known(saved)
         self._prompt = tuple(tokens)
@@ -54,8 +54,12 @@ class Prefixes:
         if saved := self._context.save():
             self._forget_known(saved)
             self._saved.append(saved)
-            while sum(one.state.nbytes for one in self._saved) > self._budget:
+            while sum(one.nbytes for one in self._saved) > self._budget:
                 del self._saved[0]
+
+    def clear(self) -> None:
+        """Give the memory back."""
+        self._saved.clear()
 
     def _forget_known(self, newer: Saved) -> None:
         """Leave out what `newer` holds as well."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from assistant.engine.templates import Part
+
 OPEN, CLOSE = "<think>", "</think>"
 MARKS = (OPEN, CLOSE)
 _BREAK = "\n\n"
@@ -23,11 +25,6 @@ class ReasoningSplit:
         self._after = False
         self._held = ""
 
-    @property
-    def whole(self) -> bool:
-        """Whether everything that came has been given out."""
-        return not self._held and not self._after
-
     def push(self, text: str) -> tuple[str, str]:
         """Take text; give out what is certain to be thought and what is certain to be reply."""
         self._held += text
@@ -37,9 +34,12 @@ class ReasoningSplit:
         return thought, self._reply() if self._begun and not self.thinking else ""
 
     def finish(self) -> tuple[str, str]:
-        """Give out what was held back at the end."""
-        held, self._held = self._held, ""
-        return (held, "") if self.thinking else ("", held)
+        """Give out what was held back at the end, but for the beginning of a mark that ends the thoughts: where the
+        reply goes on the rest of it may come."""
+        if self.thinking:
+            return "", ""
+        held, self._held, self._begun = self._held, "", True
+        return "", held
 
     def _begin(self) -> None:
         start = self._held.lstrip()
@@ -65,11 +65,14 @@ class ReasoningSplit:
         return held
 
 
-def opening(reasoning: str, text: str, *, opened: bool) -> str:
+def opening(reasoning: str, text: str, *, opened: bool) -> list[Part]:
     """A reply that goes on, as the model wrote it; `opened` where its prompt ends with `OPEN`."""
-    if reasoning:
-        return f"{'' if opened else OPEN}{reasoning}{f'{CLOSE}{_BREAK}{text}' if text else ''}"
-    return f"{CLOSE}{_BREAK}{text}" if opened and text else text
+    begin = [Part(OPEN, True)] if reasoning and not opened else []
+    thought = [Part(reasoning, False)] if reasoning else []
+    if not text:
+        return [*begin, *thought]
+    end = [Part(CLOSE, True), Part(f"{_BREAK}{text}", False)] if reasoning or opened else [Part(text, False)]
+    return [*begin, *thought, *end]
 
 
 def overlap(text: str, mark: str) -> int:

@@ -25,7 +25,7 @@ from assistant.engine.protocol import (
 )
 from assistant.engine.reasoning import ReasoningSplit, opening
 from assistant.engine.schema import grammar_of
-from assistant.engine.session import Session
+from assistant.engine.session import Drawn, Session
 from assistant.engine.streaming import Given, TextStream
 from assistant.engine.window import fit
 from assistant.errors import EngineError
@@ -47,7 +47,7 @@ def generate(session: Session, request: Generate, emit: Emit) -> None:
     with Reply(session, request, emit) as reply:
         for _ in reply.steps():
             pass
-    session.remember_drawn(*reply.drawn())
+    session.drawn = reply.drawn()
 
 
 def _side_by_side(session: Session, request: Generate, emit: Emit) -> None:
@@ -59,6 +59,7 @@ def _side_by_side(session: Session, request: Generate, emit: Emit) -> None:
             running = [one.steps(), other.steps()]
             while running:
                 running = [steps for steps in running if next(steps, None)]
+        session.drawn = one.drawn()
     finally:
         beside.context.close()
 
@@ -76,16 +77,17 @@ class Reply:
         self._session, self._emit, self._side = session, emit, side
         self._sampling = _with_grammar(request.sampling)
         self._context = session.context
+        self._stops = (*self._sampling.stop, *session.template.stops)
         last = request.turns[-1] if request.continue_last else Turn("assistant", "")
         closed = request.turns[:-1] if request.continue_last else request.turns
         opened = session.begins_thinking(session.encode(closed))
         self._thought, self._said = last.reasoning, last.text
-        self._tokens = session.encode_opening(last, opening(last.reasoning, last.text, opened=opened))
+        self._tokens, self._stream = self._begun(last, opened)
+        if request.continue_last and session.drawn and session.drawn.reply == last:
+            self._tokens = list(session.drawn.tokens)
+            self._stream = session.drawn.stream.again(self._stops)
         room = min(self._sampling.max_tokens, self._context.window // REPLY_ROOM_SHARE)
         self._prompt = fit(closed, self._encode, session.count_tokens, self._context.window, room)
-        thinking = not last.text and (opened or bool(last.reasoning))
-        split = ReasoningSplit(thinking=thinking, replying=bool(last.text))
-        self._stream = TextStream((*self._sampling.stop, *session.template.stops), split)
         self._evaluated_before = self._context.evaluated_tokens
         self._prefilled = self._thought_tokens = 0
         self._opening = len(self._tokens)
@@ -120,10 +122,18 @@ class Reply:
         self._give(self._stream.finish())
         self._emit(self._finished(reason))
 
-    def drawn(self) -> tuple[Turn, list[int]]:
-        """The whole reply with the tokens that stand for it; none where tokens and text do not match."""
-        whole = self._stream.whole and not self._stream.stopped
-        return Turn("assistant", self._said, self._thought), self._tokens if whole else []
+    def drawn(self) -> Drawn | None:
+        """The whole reply with its tokens; None where a stop string cut its text."""
+        if self._stream.stopped:
+            return None
+        return Drawn(Turn("assistant", self._said, self._thought), self._tokens, self._stream)
+
+    def _begun(self, reply: Turn, opened: bool) -> tuple[list[int], TextStream]:
+        """Tokens and stream of a reply so far, told from its text; `opened` where its prompt begins the thoughts."""
+        thinking = not reply.text and (opened or bool(reply.reasoning))
+        split = ReasoningSplit(thinking=thinking, replying=bool(reply.text))
+        tokens = self._session.encode_opening(opening(reply.reasoning, reply.text, opened=opened))
+        return tokens, TextStream(self._stops, split)
 
     def _encode(self, turns: Sequence[Turn]) -> list[int]:
         return [*self._session.encode(turns), *self._tokens]

@@ -6,6 +6,8 @@ import copy
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +19,28 @@ from assistant.engine.pace import Neighbours, Pace
 from assistant.engine.prefixes import Prefixes
 from assistant.engine.protocol import Load, Loaded, Positions, Tuning, Turn
 from assistant.engine.reasoning import MARKS, OPEN
-from assistant.engine.templates import ChatTemplate
+from assistant.engine.streaming import TextStream
+from assistant.engine.templates import ChatTemplate, Part
 from assistant.engine.tuning import looked_up, tune
 
 OPENING_TOKENS = 16
 """At the end of a prompt, where a template may have begun the thoughts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A reply with the tokens that were drawn for it, and the stream that made text of them."""
+
+    reply: Turn
+    tokens: list[int]
+    stream: TextStream
+
+
 class Session:
     """One model, one window, one control vector; `prefix_budget` bytes keep prompts that were left.
+
+    Attributes:
+        drawn: the last reply; to go on with it exactly needs the very tokens that were drawn.
 
     Raises: ModelError: the file cannot be loaded. EngineError: no memory for the window, a broken chat
     template.
@@ -41,21 +56,24 @@ class Session:
     ) -> None:
         started = time.monotonic()
         path = Path(request.model_path)
-        self.model = LlamaModel(path, request.gpu_layers, on_progress)
-        self.model.show(MARKS)
-        window = min(request.context_tokens, self.model.trained_context or request.context_tokens)
-        self.tuning, self._measured = _tuned(request, self.model, window)
-        self.context = LlamaContext(self.model, window, self.tuning, abort)
-        self.neighbours = Neighbours()
-        self.pace = Pace(self.tuning, self.neighbours)
-        self._prefixes = Prefixes(self.context, prefix_budget)
-        source = self.model.chat_template
-        begin = self.model.begin_text if source or self.model.add_bos else ""
-        self.template = ChatTemplate(source, begin, self.model.end_text, self.model.control_texts())
-        self.count_tokens = functools.lru_cache(maxsize=4096)(self._count_tokens)
-        self._drawn: tuple[Turn, list[int]] | None = None
-        self._positions: Positions = "all"
-        self.loaded = self._describe(steers(self.context), started)
+        with ExitStack() as undo:  # what fails half-way keeps no memory
+            self.model = undo.enter_context(LlamaModel(path, request.gpu_layers, on_progress))
+            self.model.show(MARKS)
+            window = min(request.context_tokens, self.model.trained_context or request.context_tokens)
+            self.tuning, self._measured = _tuned(request, self.model, window)
+            self.context = LlamaContext(self.model, window, self.tuning, abort)
+            undo.callback(self.context.close)
+            self.neighbours = Neighbours()
+            self.pace = Pace(self.tuning, self.neighbours)
+            self._prefixes = Prefixes(self.context, prefix_budget)
+            source = self.model.chat_template
+            begin = self.model.begin_text if source or self.model.add_bos else ""
+            self.template = ChatTemplate(source, begin, self.model.end_text, self.model.control_texts())
+            self.count_tokens = functools.lru_cache(maxsize=4096)(self._count_tokens)
+            self.drawn: Drawn | None = None
+            self._positions: Positions = "all"
+            self.loaded = self._describe(steers(self.context), started)
+            undo.pop_all()
 
     def beside(self, tuning: Tuning | None = None) -> Session:
         """A session on the same model with an empty window of its own, unsteered; it ends before this one is closed.
@@ -67,12 +85,13 @@ class Session:
         other.context = LlamaContext(self.model, self.context.window, other.tuning, self.context.abort)
         other.pace = Pace(other.tuning, self.neighbours)
         other._prefixes = Prefixes(other.context, 0)
-        other._drawn = None
+        other.drawn = None
         other._positions = "all"
         return other
 
     def close(self) -> None:
         """Give the memory back."""
+        self._prefixes.clear()
         self.context.close()
         self.model.close()
 
@@ -97,10 +116,6 @@ class Session:
         apart = self.context.steered and self._positions == "generated"
         return self._prefixes.read(tokens, on_chunk, plain=len(tokens) - opening if apart else 0)
 
-    def remember_drawn(self, reply: Turn, tokens: Sequence[int]) -> None:
-        """Keep the tokens of the last reply: going on with it needs the very ones that were drawn."""
-        self._drawn = (reply, list(tokens)) if tokens else None
-
     def encode(self, turns: Sequence[Turn]) -> list[int]:
         """Token ids of the rendered turns, up to where the next reply begins.
 
@@ -114,12 +129,11 @@ class Session:
         end = b"".join(map(self.model.piece, prompt[-OPENING_TOKENS:])).decode("utf-8", "replace")
         return end.rstrip().endswith(OPEN)
 
-    def encode_opening(self, reply: Turn, text: str) -> list[int]:
-        """Token ids of a reply that goes on, `text` in the model's own writing: the very ones that were drawn, where it
-        is the last one."""
-        if self._drawn and reply == self._drawn[0]:
-            return list(self._drawn[1])
-        return self.model.tokenize(text, parse_special=False)
+    def encode_opening(self, parts: Sequence[Part]) -> list[int]:
+        """Token ids of a reply that goes on, in the model's own writing."""
+        if not self.model.shown:  # the marks are no tokens of their own and may share one with what stands beside them
+            return self.model.tokenize("".join(part.text for part in parts), parse_special=False)
+        return [token for part in parts for token in self.model.tokenize(part.text, parse_special=part.parse_special)]
 
     def _count_tokens(self, text: str) -> int:
         return len(self.model.tokenize(text, parse_special=False))

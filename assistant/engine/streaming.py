@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,10 +32,11 @@ class TextStream:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
 
-    @property
-    def whole(self) -> bool:
-        """Whether everything that came has been given out."""
-        return not self._held and not self._decoder.getstate()[0] and self.split.whole
+    def again(self, stops: Sequence[str]) -> TextStream:
+        """A stream that goes on where this one finished, in the middle of a character or a mark if need be."""
+        other = TextStream(stops, copy.copy(self.split))
+        other._decoder.setstate(self._decoder.getstate())
+        return other
 
     def push(self, data: bytes) -> Given:
         """Take the bytes of one token and give out the text that is now certain."""

@@ -119,7 +119,7 @@ def test_a_cut_reply_goes_on_where_its_grammar_was(session, remembered):
     opening, finished = reply(session, under(COLOURS, SAMPLINGS["hot 2"], 9))
     assert finished.reason == "length"
     if not remembered:
-        session.remember_drawn("", [])
+        session.drawn = None
     rest, finished = reply(session, under(COLOURS, SAMPLINGS["hot 3"]), opening)
     assert_colours(opening + rest)
     assert finished.reason == "end"

@@ -54,11 +54,11 @@ def test_text_before_a_stop_string_is_not_held_back_longer_than_needed():
     assert text.push(b"x") == text.finish() == Given()
 
 
-def test_unfinished_character_at_the_end_is_dropped():
+def test_unfinished_character_at_the_end_is_dropped_and_comes_where_the_stream_goes_on():
     text = TextStream()
     assert text.push("é🎌".encode()[:-1]).text == "é"
-    assert not text.whole
     assert text.finish() == Given()
+    assert text.again(()).push("🎌".encode()[-1:]).text == "🎌"
 
 
 def test_bytes_that_are_no_utf8_are_shown_as_such():

@@ -54,11 +54,16 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The keys and values of what a cache held, copied out of it, and the prompts last read before."""
+    """The keys and values of what a cache held, copied out of it, and the prompts in it that were read last."""
 
     held: Held
     state: NDArray[np.uint8]
     reads: tuple[Read, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        return self.state.nbytes + sum(read.logits.nbytes for read in self.reads)
 
 
 class LlamaContext:
@@ -250,7 +255,9 @@ class LlamaContext:
         """Copy what the cache holds; None where llama.cpp cannot."""
         state = np.empty(self.state_bytes, np.uint8)
         size = llama_cpp.llama_state_seq_get_data(self._context, _bytes_of(state), state.size, 0)
-        return Saved(self.held, state[:size], tuple(self._reads)) if size else None
+        held = self.held
+        reads = [read for read in self._reads if self.shared(held, read.tokens, read.plain) == len(read.tokens)]
+        return Saved(held, state[:size], tuple(reads)) if size else None
 
     def restore(self, saved: Saved) -> None:
         """Make the cache hold what was saved under the vector that is in force now; empty where llama.cpp cannot."""

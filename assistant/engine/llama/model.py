@@ -37,6 +37,9 @@ def _start_backend() -> None:
 class LlamaModel:
     """A GGUF model in memory; `on_progress` is told the share of the file that has been read, 0 to 1.
 
+    Attributes:
+        shown: control tokens that stand for their texts, as `show` says.
+
     Raises: ModelError: llama.cpp refuses the file (the message carries its reason).
     """
 
@@ -61,7 +64,7 @@ class LlamaModel:
         self.parameters: int = llama_cpp.llama_model_n_params(self._model)
         self.trained_context: int = llama_cpp.llama_model_n_ctx_train(self._model)
         self.add_bos: bool = llama_cpp.llama_vocab_get_add_bos(self._vocab)
-        self._shown: frozenset[int] = frozenset()
+        self.shown: frozenset[int] = frozenset()
 
     def close(self) -> None:
         """Give the memory back; close its contexts first."""
@@ -110,14 +113,14 @@ class LlamaModel:
     def show(self, texts: Iterable[str]) -> None:
         """Let the control tokens of these texts stand for them in `piece`."""
         found = [self.tokenize(text, parse_special=True) for text in texts]
-        self._shown = frozenset(tokens[0] for tokens in found if len(tokens) == 1)
+        self.shown = frozenset(tokens[0] for tokens in found if len(tokens) == 1)
 
     def piece(self, token: int) -> bytes:
         """The bytes a token stands for; they may be a part of a character. Empty for control tokens."""
         room = 64
         while True:
             buffer = ctypes.create_string_buffer(room)
-            size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, room, 0, token in self._shown)
+            size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, room, 0, token in self.shown)
             if size >= 0:
                 return buffer.raw[:size]
             room = -size
