@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from assistant.answering import ReplyStarted
 from assistant.chat import ChatEvent, UserMessage
-from assistant.records import Message, Piece, Prefill
+from assistant.records import Message, Piece, Prefill, Thought
 from assistant.reply import ReplyFinished
 from tui.widgets.message import MessageView
 from tui.widgets.messages import MessageList
@@ -56,12 +56,22 @@ class LiveReply:
                 self._status.show_steering(steering)
             case Prefill():
                 self._status.show_reading(event)
+            case Thought(text=text):
+                await self._think(text)
             case Piece(text=text):
                 await self._append(text)
             case ReplyFinished(message=message, stats=stats):
                 self._status.show_figures(stats)
                 if (view := self._view(message)) is not None:
                     await view.finish(message)
+
+    async def _think(self, text: str) -> None:
+        if self._record is None:
+            return
+        self._record = replace(self._record, reasoning=self._record.reasoning + text)
+        self._status.show_thinking()
+        if (view := self._view(self._record)) is not None:
+            await view.think(text)
 
     async def _append(self, text: str) -> None:
         if self._record is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from assistant.answering import ReplyStarted
 from assistant.chat import ChatEvent, UserMessage
+from assistant.engine.protocol import Tuning
 from assistant.errors import AssistantError, EngineError, RebuildCancelled, RebuildError, SettingsError
 from assistant.paths import Paths
 from assistant.preferences import LearnableItem
@@ -31,11 +32,12 @@ from assistant.records import (
     Writing,
 )
 from assistant.reply import ReplyFinished
-from assistant.settings import Settings
+from assistant.settings import SamplingSettings, Settings
 from assistant.steering import SteeringStatus
 from assistant.vectors import ImportedVector
 
 START = datetime(2026, 3, 14, 9, 26)
+MODEL = "model.gguf"
 
 
 class ScriptedChat:
@@ -92,16 +94,17 @@ class ScriptedChat:
         for text in texts:
             shown = self.messages(conversation_id)
             reply = len(shown) % 2 == 1
-            stats = {"reply_tokens": 42, "seconds": 2.0, "reason": "end"} if reply else None
+            stats = {"reply_tokens": 42, "seconds": 2.0, "first_token_seconds": 0.1, "reason": "end"} if reply else None
             origin = Origin.GENERATED if reply else Origin.TYPED
             parent = shown[-1].id if shown else None
             self.add(conversation_id, "assistant" if reply else "user", text, parent, origin=origin, stats=stats)
 
-    async def start(self) -> Loaded:
+    async def start(self, *, by_itself: bool = False, on_loading: Callable[[float], None] | None = None) -> Loaded:
         await self.load_gate.wait()
         if self.load_error:
             raise EngineError(self.load_error)
-        return Loaded("model.gguf", "SmolLM2 135M Instruct", "llama", 30, 576, 49152, 4096, True, 0.4)
+        shape = ("llama", 30, 576, 49152, 4096)
+        return Loaded("model.gguf", "SmolLM2 135M Instruct", *shape, True, 0.4, Tuning(2), False, False)
 
     async def send(self, conversation_id: int, text: str) -> AsyncIterator[ChatEvent]:
         shown = self.messages(conversation_id)
@@ -376,9 +379,22 @@ class ScriptedAssistant:
         self.rebuild = ScriptedRebuild()
         self.closed = False
 
-    def change_setting(self, section: str, key: str, value: str | float | bool) -> None:
-        values = self.settings.model_dump()
-        values[section][key] = value
+    @property
+    def sampling(self) -> SamplingSettings:
+        return self.settings.sampling_of(MODEL, {})
+
+    @property
+    def sampling_defaults(self) -> SamplingSettings:
+        return SamplingSettings()
+
+    def change_sampling(self, key: str, value: float | None) -> None:
+        self.change_setting("models", key, value, MODEL)
+
+    def change_setting(self, section: str, key: str, value: str | float | bool | None, model: str = "") -> None:
+        values = self.settings.model_dump(exclude_unset=True)
+        section_values = values.setdefault(section, {})
+        table = section_values.setdefault(model, {}) if model else section_values
+        table.pop(key, None) if value is None else table.update({key: value})
         try:
             self.settings = Settings.model_validate(values)
         except ValueError as error:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from textual.widgets import Button, DataTable, Input, Select, Static, Switch, TabbedContent, TextArea
 
 from assistant.errors import RebuildError
-from tests.tui.doubles import ScriptedAssistant
+from assistant.settings import SamplingSettings
+from tests.tui.doubles import MODEL, ScriptedAssistant
 from tests.tui.samples import PROGRESS, app_of, profile, with_items, with_profile
 from tui.screens.settings import SettingsScreen
 from tui.widgets.confirm import ConfirmModal
@@ -266,18 +267,23 @@ async def test_a_setting_is_saved_or_its_fault_named_in_place(settle) -> None:
         field.focus()
         field.value = "0.2"
         await pilot.press("enter")
-        assert assistant.settings.sampling.temperature == 0.2
+        assert assistant.sampling.temperature == 0.2
         field.value = "9"
         await pilot.press("enter")
         assert "not allowed" in row.query_one(".problem", Static).content.plain
-        assert assistant.settings.sampling.temperature == 0.2
+        assert assistant.sampling.temperature == 0.2
         field.value = "warm"
         await pilot.press("enter")
         assert "A number" in row.query_one(".problem", Static).content.plain
         field.value = "0.3"
         await pilot.press("tab")
-        assert assistant.settings.sampling.temperature == 0.3
+        assert assistant.sampling.temperature == 0.3
+        assert assistant.settings.models[MODEL].temperature == 0.3
         assert not row.query_one(".problem").display
+        field.value = ""
+        await pilot.press("shift+tab", "enter")
+        assert assistant.sampling.temperature == SamplingSettings().temperature
+        assert field.value == str(SamplingSettings().temperature)
 
 
 async def test_the_theme_holds_at_once_and_is_saved(settle) -> None:

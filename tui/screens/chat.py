@@ -108,7 +108,8 @@ class ChatScreen(ConversingScreen):
     async def _load_model(self) -> None:
         self._status.show_loading()
         try:
-            self._status.show_loaded(await self._chat.start())
+            loaded = await self._chat.start(by_itself=True, on_loading=self._status.show_loading)
+            self._status.show_loaded(loaded)
             self._show_steering()
         except AssistantError as error:
             await self.show_error(error)

@@ -63,10 +63,14 @@ class SettingsScreen(Screen[None]):
             values = getattr(settings, name)
             if not isinstance(values, BaseModel):
                 continue
-            yield Static(section.title or name, classes="title")
+            title, defaults = section.title or name, type(values)()
+            if name == "sampling":  # it belongs to the model
+                values, defaults = self._assistant.sampling, self._assistant.sampling_defaults
+                title = f"{title} · of the model in use; leave a field empty for its default"
+            yield Static(title, classes="title")
             for key, field in type(values).model_fields.items():
                 choices = sorted(self.app.available_themes) if (name, key) == ("appearance", "theme") else []
-                yield SettingRow(name, key, field, getattr(values, key), choices)
+                yield SettingRow(name, key, field, getattr(values, key), getattr(defaults, key), choices)
 
     def on_mount(self) -> None:
         self._changed.subscribe(self, self._rebuild_changed)
@@ -88,13 +92,19 @@ class SettingsScreen(Screen[None]):
     def on_setting_row_changed(self, event: SettingRow.Changed) -> None:
         row = event.row
         try:
-            self._assistant.change_setting(row.section, row.key, event.value)
+            self._change(row, event.value)
         except AssistantError as error:
             row.show_problem(str(error))
             return
         row.accept(event.value)
         if (row.section, row.key) == ("appearance", "theme"):
             self.app.theme = str(event.value)
+
+    def _change(self, row: SettingRow, value: str | float | bool | None) -> None:
+        if row.section != "sampling":
+            self._assistant.change_setting(row.section, row.key, value)
+        elif not isinstance(value, str):
+            self._assistant.change_sampling(row.key, value)
 
     def on_versions_panel_switched(self) -> None:
         self._show_version()

@@ -43,9 +43,12 @@ def _speed(message: Message) -> list[str]:
     tokens = stats.get("reply_tokens")
     if not isinstance(tokens, int) or not tokens:
         return []
-    cut = ["cut at the longest reply"] if stats.get("reason") == "length" else []
-    cut += ["context full"] if stats.get("reason") == "context" else []
-    seconds = stats.get("seconds")
-    if not isinstance(seconds, int | float) or seconds <= 0:
-        return [*cut, f"{tokens} tokens"]
-    return [*cut, f"{tokens} tokens", f"{tokens / seconds:.0f} tokens/s"]
+    told = ["cut at the longest reply"] if stats.get("reason") == "length" else []
+    told += ["context full"] if stats.get("reason") == "context" else []
+    if dropped := stats.get("dropped_turns"):
+        told.append(f"without the {dropped} oldest messages")
+    told.append(f"{tokens} tokens")
+    seconds, first = stats.get("seconds"), stats.get("first_token_seconds")
+    if isinstance(seconds, int | float) and isinstance(first, int | float) and seconds > first and tokens > 1:
+        told += [f"{(tokens - 1) / (seconds - first):.0f} tokens/s", f"first after {first:.1f} s"]
+    return told

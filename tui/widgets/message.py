@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message as Event
-from textual.widgets import Markdown, Static
+from textual.widgets import Collapsible, Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
 from assistant.records import Message, MessageState
@@ -36,6 +36,9 @@ class MessageView(Vertical, can_focus=True):
         Binding("c", "ask('continue')", "Continue", id="message.continue"),
         Binding("plus", "ask('up')", "Like", key_display="+", id="message.up"),
         Binding("minus", "ask('down')", "Dislike", key_display="-", id="message.down"),
+        Binding(
+            "t", "toggle_thoughts", "Thoughts", tooltip="Show or fold what the model thought", id="message.thoughts"
+        ),
         Binding("left_square_bracket", "ask('older')", "Older branch", key_display="[", id="message.older"),
         Binding("right_square_bracket", "ask('newer')", "Newer branch", key_display="]", id="message.newer"),
     ]
@@ -55,6 +58,8 @@ class MessageView(Vertical, can_focus=True):
 
     def compose(self) -> ComposeResult:
         if self.record.role == "assistant":
+            if self.record.reasoning.strip():
+                yield _thoughts(self.record)
             yield Markdown(sanitise(self.record.text), parser_factory=_parser, open_links=False, classes="body")
         else:
             yield Static(literal(self.record.text), classes="body")
@@ -65,6 +70,8 @@ class MessageView(Vertical, can_focus=True):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what this message allows."""
+        if action == "toggle_thoughts":
+            return bool(self.record.reasoning.strip())
         if action != "ask":
             return True
         reply = self.record.role == "assistant"
@@ -84,11 +91,22 @@ class MessageView(Vertical, can_focus=True):
         """Pass a wish on to the screen."""
         self.post_message(self.Asked(self, wish))
 
+    def action_toggle_thoughts(self) -> None:
+        """Show or fold what the model thought."""
+        thoughts = self.query_one(Collapsible)
+        thoughts.collapsed = not thoughts.collapsed
+
     def show_record(self, record: Message) -> None:
         """Show what has changed beside the text."""
-        self.record = replace(record, text=self.record.text) if self._stream else record
+        live = self.record
+        self.record = replace(record, text=live.text, reasoning=live.reasoning) if self._stream else record
         self._redraw_footer()
         self.refresh_bindings()
+
+    async def think(self, piece: str) -> None:
+        """Stream a piece of what the model thinks."""
+        self.record = replace(self.record, reasoning=self.record.reasoning + piece)
+        await self._redraw_thoughts()
 
     async def append(self, piece: str) -> None:
         """Stream a piece of the reply."""
@@ -103,6 +121,7 @@ class MessageView(Vertical, can_focus=True):
             await self._stream.stop()
             self._stream = None
         self.record = record
+        await self._redraw_thoughts()
         await self.query_one(Markdown).update(sanitise(record.text))
         self._redraw_footer()
         self.refresh_bindings()
@@ -110,6 +129,15 @@ class MessageView(Vertical, can_focus=True):
     async def on_unmount(self) -> None:
         if self._stream is not None:
             await self._stream.stop()
+
+    async def _redraw_thoughts(self) -> None:
+        if not self.record.reasoning.strip():
+            return
+        if not (present := self.query(Collapsible)):
+            await self.mount(_thoughts(self.record), before=self.query_one(Markdown))
+            return
+        present.first().title = _thoughts_title(self.record)
+        present.first().query_one(".thought", Static).update(literal(self.record.reasoning.strip()))
 
     def _redraw_footer(self) -> None:
         footer = self.query_one(".footer", Static)
@@ -121,3 +149,14 @@ class MessageView(Vertical, can_focus=True):
         event.stop()
         self.app.copy_to_clipboard(event.href)
         self.notify(f"Address copied, nothing was opened: {sanitise(event.href)}", markup=False)
+
+
+def _thoughts(message: Message) -> Collapsible:
+    thought = Static(literal(message.reasoning.strip()), classes="thought")
+    return Collapsible(thought, title=_thoughts_title(message), classes="thoughts")
+
+
+def _thoughts_title(message: Message) -> str:
+    """Folded thoughts in a line; one that the model is still at says so."""
+    words = len(message.reasoning.split())
+    return f"{'Thought' if message.text or message.stats else 'Thinking'} · {words} words"

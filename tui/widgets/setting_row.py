@@ -12,25 +12,29 @@ from textual.widgets import Input, Select, Static, Switch
 from assistant.visible import sanitise
 
 Value = str | float | bool
+"""What a setting can be; None in its place means its default."""
 
 
 class SettingRow(Vertical):
-    """A field of the settings schema. `choices` turns it into a list to choose from."""
+    """A field of the settings schema. `choices` turns it into a list to choose from; an empty number is the default."""
 
     class Changed(Message):
         """A new value that has the right type; the receiver validates and saves it."""
 
-        def __init__(self, row: SettingRow, value: Value) -> None:
+        def __init__(self, row: SettingRow, value: Value | None) -> None:
             super().__init__()
             self.row = row
             self.value = value
 
-    def __init__(self, section: str, key: str, field: FieldInfo, value: Value, choices: list[str]) -> None:
+    def __init__(
+        self, section: str, key: str, field: FieldInfo, value: Value, default: Value, choices: list[str]
+    ) -> None:
         super().__init__(id=f"setting-{section}-{key}")
         self.section = section
         self.key = key
         self._field = field
         self._value = value
+        self._default = default
         self._choices = choices
 
     def compose(self) -> ComposeResult:
@@ -43,7 +47,7 @@ class SettingRow(Vertical):
         self.query_one(".problem").display = False
 
     def _label(self) -> Content:
-        default = self._field.default
+        default = self._default
         shown = (
             {True: "on", False: "off", "": "empty"}.get(default, default)
             if isinstance(default, str | bool)
@@ -90,6 +94,9 @@ class SettingRow(Vertical):
         if isinstance(self._value, str):
             self._take(text)
             return
+        if not text.strip():
+            self.post_message(self.Changed(self, None))
+            return
         try:
             self._take(int(text) if isinstance(self._value, int) else float(text))
         except ValueError:
@@ -101,7 +108,9 @@ class SettingRow(Vertical):
         else:
             self.show_problem("")
 
-    def accept(self, value: Value) -> None:
-        """The value was saved."""
-        self._value = value
+    def accept(self, value: Value | None) -> None:
+        """The value was saved, or the default is in force again."""
+        self._value = self._default if value is None else value
+        if value is None:
+            self.query_one(Input).value = sanitise(str(self._value))
         self.show_problem("")

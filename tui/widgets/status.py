@@ -28,9 +28,10 @@ class StatusLine(Static):
         self._rebuild = (f"⟳ {text}" if text else "", "$text-warning")
         self._redraw()
 
-    def show_loading(self) -> None:
-        """The engine starts."""
-        self._engine = ("◌ loading the model…", "$text-warning")
+    def show_loading(self, share: float = 0.0) -> None:
+        """The engine starts; `share` of the model has been read, 0 to 1."""
+        done = f" {share:.0%}" if share else "…"
+        self._engine = (f"◌ loading the model{done}", "$text-warning")
         self._redraw()
 
     def show_loaded(self, loaded: Loaded) -> None:
@@ -54,14 +55,20 @@ class StatusLine(Static):
         self._engine = ("◉ writing · esc stops", "$text-accent")
         self._redraw()
 
+    def show_thinking(self) -> None:
+        """A reply streams that begins with thoughts."""
+        self._engine = ("◉ thinking · esc stops", "$text-accent")
+        self._redraw()
+
     def show_failed(self) -> None:
         """The engine is in no state to answer."""
         self._engine = ("✗ engine error", "$text-error")
         self._redraw()
 
     def show_figures(self, stats: Finished) -> None:
-        """How full the window is after a reply."""
-        self._window = f"context {stats.context_used:,} of {stats.context_tokens:,}"
+        """How full the window is after a reply, and what no longer fitted."""
+        left_out = f", {stats.dropped_turns} oldest messages left out" if stats.dropped_turns else ""
+        self._window = f"context {stats.context_used:,} of {stats.context_tokens:,}{left_out}"
         self._redraw()
 
     def show_steering(self, steering: SteeringStatus) -> None:
