@@ -16,10 +16,18 @@ LONGEST_COUNT = 9
 """Digits that are looked at."""
 LONGEST_GRAMMAR = 2**18
 """Characters; llama.cpp takes a second for so many."""
-_NO_QUANTIFIER = re.compile(r"\\.|\[(?:\\.|[^\]])*\]", re.DOTALL)
+_CLASS = re.compile(r"\[(\^?)((?:\\.|[^\]])*)\]", re.DOTALL)
+_NO_QUANTIFIER = re.compile(rf"\\.|{_CLASS.pattern}", re.DOTALL)
 _QUANTIFIER = re.compile(r"\{([^}]*)\}")
+_CONTROL = "".join(map(chr, range(32)))
+_UNSPEAKABLE = re.compile(rf'["{_CONTROL}]|\\[\w"\\]')
+"""In a pattern: what JSON writes otherwise than it is, or what is no character to llama.cpp (`\\d`)."""
+_CHARACTERS = re.compile(r"^(char|dot) ::= \[\^[^\]]*", re.MULTILINE)
+_WHOLE_CHARACTERS = r'\1 ::= [^"\\\\\\x00-\\x1F'
+"""The converter lets strings hold what makes them no JSON: line ends, and in patterns quotation marks too."""
 _RANGES = (("minItems", "maxItems"), ("minLength", "maxLength"))
-_OF_NAMES = ("properties", "$defs", "definitions", "const", "enum", "default", "examples")
+_OF_NAMES = ("properties", "$defs", "definitions")
+_OF_VALUES = ("const", "enum", "default", "examples")
 """Below these are names or values, not keywords."""
 _PASSED_OVER = frozenset(
     (
@@ -43,7 +51,7 @@ def grammar_of(schema: str) -> str:
         raise EngineError("the JSON schema is no JSON object; correct it")
     _check(parsed, 0)
     try:
-        grammar = gbnf_of_schema(schema)
+        grammar = _CHARACTERS.sub(_WHOLE_CHARACTERS, gbnf_of_schema(json.dumps(parsed)))
     except Exception as error:  # the converter raises whatever a schema that it does not know leads to
         reason = f"{type(error).__name__}: {error}"
         raise EngineError(f"the JSON schema cannot be followed ({reason}); simplify it") from error
@@ -59,7 +67,8 @@ def _check(node: Any, depth: int, *, names: bool = False) -> None:
         if not names:
             _check_keywords(node)
         for key, below in node.items():
-            _check(below, depth + 1, names=key in _OF_NAMES and not names)
+            if names or key not in _OF_VALUES:
+                _check(below, depth + 1, names=key in _OF_NAMES and not names)
     elif isinstance(node, list):
         for below in node:
             _check(below, depth + 1)
@@ -72,6 +81,7 @@ def _check_keywords(node: dict[str, Any]) -> None:
         raise EngineError(f"no reply can be made to obey {passed_over[0]} in a JSON schema; leave it out")
     if isinstance(pattern := node.get("pattern"), str):
         _check_pattern(pattern)
+        node["pattern"] = _CLASS.sub(_speakable, pattern)
 
 
 def _check_range(node: dict[str, Any], low: str, high: str) -> None:
@@ -83,7 +93,9 @@ def _check_range(node: dict[str, Any], low: str, high: str) -> None:
 
 
 def _check_pattern(pattern: str) -> None:
-    """The converter writes out every repetition of a pattern."""
+    """The converter writes out every repetition of a pattern, and every character as it stands."""
+    if found := _UNSPEAKABLE.search(pattern):
+        raise EngineError(f"a pattern in the JSON schema holds {found[0]!r}, which cannot be followed; leave it out")
     bounds = [
         [int(bound.strip()[:LONGEST_COUNT]) for bound in found.split(",") if bound.strip().isdecimal()]
         for found in _QUANTIFIER.findall(_NO_QUANTIFIER.sub("", pattern))
@@ -92,3 +104,16 @@ def _check_pattern(pattern: str) -> None:
         raise EngineError(
             f"a pattern in the JSON schema repeats the wrong way round or more than {MOST_REPEATED} times; correct it"
         )
+
+
+def _speakable(found: re.Match[str]) -> str:
+    """A class of characters, without those that JSON writes otherwise."""
+    if found[1]:
+        return f'[^{found[2]}"\\\\\\x00-\\x1F]'
+    try:
+        wrong = re.search(found[0], f'"\\{_CONTROL}')
+    except re.error as error:
+        raise EngineError(f"a pattern in the JSON schema holds the wrong {found[0]!r} ({error}); correct it") from error
+    if wrong:
+        raise EngineError(f"a pattern in the JSON schema holds {found[0]!r} and so {wrong[0]!r}; leave it out")
+    return found[0]
