@@ -116,6 +116,16 @@ class Answering:
             async for event in events:
                 yield event
 
+    async def aside(self, branch: Sequence[Message], request: str, sampling: Sampling) -> str:
+        """An answer to a request after a branch, kept nowhere; steered as replies are, so that nothing is read anew.
+
+        Raises: AssistantError: the engine died or refused.
+        """
+        plan = await self._steered(AS_SET)
+        turns = (*self._turns(branch, plan, AS_SET), Turn("user", request))
+        async with aclosing(self._engine.generate(Generate(turns, sampling))) as events:
+            return "".join([event.text async for event in events if isinstance(event, Piece)])
+
     def _empty_reply(self, asked: Message, status: SteeringStatus) -> Message:
         by_profile = status.on and status.version is not None
         return self._store.messages.add(

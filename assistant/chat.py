@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from assistant.loading import ModelLoader
 from assistant.records import Conversation, Loaded, Message, MessageState, Origin
 from assistant.reporting import reports_storage_errors
 from assistant.steering import SteeringStatus
+from assistant.titles import REQUEST, SAMPLING, title_of
 from storage.store import Store
 
 TITLE_LENGTH = 60
@@ -34,6 +36,7 @@ class Chat:
 
     def __init__(self, store: Store, engine: Engine, loader: ModelLoader, answering: Answering) -> None:
         self._store, self._engine, self._loader, self._answering = store, engine, loader, answering
+        self._titling: asyncio.Task[object] | None = None
 
     def conversations(self) -> list[Conversation]:
         """All conversations, last used first."""
@@ -44,8 +47,25 @@ class Chat:
         return self._store.conversations.create()
 
     def rename(self, conversation_id: int, title: str) -> None:
-        """Give a conversation a title."""
-        self._store.conversations.rename(conversation_id, title.strip())
+        """Give a conversation the title that the person chose; no automatic one replaces it."""
+        self._store.conversations.give_title(conversation_id, title.strip())
+
+    async def suggest_title(self, conversation_id: int) -> bool:
+        """Ask the model for a title after the first exchange, unless the person gave one; returns whether it is new.
+
+        What the person does next comes first: it ends this with CancelledError.
+
+        Raises: AssistantError: the engine died or refused; the title stays.
+        """
+        branch = self.messages(conversation_id)
+        if len(branch) != 2 or not branch[1].text or self._store.conversations.get(conversation_id).title_given:
+            return False
+        self._titling = asyncio.current_task()
+        try:
+            title = title_of(await self._answering.aside(branch, REQUEST, SAMPLING))
+        finally:
+            self._titling = None
+        return bool(title) and self._store.conversations.suggest_title(conversation_id, title)
 
     def delete(self, conversation_id: int) -> None:
         """Delete a conversation with all its messages; what was learned from it is marked stale."""
@@ -68,6 +88,7 @@ class Chat:
 
         Raises: AssistantError: the engine died or refused; what came is kept in storage, state `failed`.
         """
+        self._comes_first()
         leaf = self._store.conversations.get(conversation_id).active_leaf_id
         async with aclosing(self._say(conversation_id, leaf, text, options)) as events:
             async for event in events:
@@ -75,6 +96,7 @@ class Chat:
 
     async def edit_own(self, message_id: int, text: str) -> AsyncGenerator[ChatEvent]:
         """A new branch from an edited message of the person's, with its reply."""
+        self._comes_first()
         message = self._store.messages.get(message_id)
         if message.role != "user":
             raise AssistantError("only an own message branches so; a reply is edited in place")
@@ -84,6 +106,7 @@ class Chat:
 
     async def regenerate(self, message_id: int) -> AsyncGenerator[ChatEvent]:
         """Stream another reply beside this one; it becomes the shown branch, the old one is kept."""
+        self._comes_first()
         message = self._store.messages.get(message_id)
         if message.role != "assistant" or message.parent_id is None:
             raise AssistantError("only a reply can be regenerated")
@@ -93,6 +116,7 @@ class Chat:
 
     async def continue_reply(self, message_id: int) -> AsyncGenerator[ChatEvent]:
         """Go on with a stopped or cut reply, in the same message."""
+        self._comes_first()
         message = self._store.messages.get(message_id)
         if message.role != "assistant":
             raise AssistantError("only a reply can be continued")
@@ -107,6 +131,7 @@ class Chat:
 
         Raises: AssistantError: nothing steers, so both would be the same; or as `send`.
         """
+        self._comes_first()
         status = self.steering()
         if not status.on:
             raise AssistantError(f"nothing steers ({status.note}), so both replies would be the same")
@@ -165,6 +190,11 @@ class Chat:
         """End the engine process."""
         await self._engine.close()
 
+    def _comes_first(self) -> None:
+        """End what runs behind the scenes."""
+        if self._titling:
+            self._titling.cancel()
+
     async def _say(
         self, conversation_id: int, parent_id: int | None, text: str, options: ReplyOptions
     ) -> AsyncGenerator[ChatEvent]:
@@ -180,7 +210,7 @@ class Chat:
             conversation_id, parent_id, "user", text, state=MessageState.COMPLETE, origin=Origin.TYPED
         )
         if not self._store.conversations.get(conversation_id).title:
-            self._store.conversations.rename(conversation_id, _title(text))
+            self._store.conversations.suggest_title(conversation_id, _title(text))
         return said
 
 

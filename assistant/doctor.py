@@ -13,6 +13,7 @@ from assistant.app import Assistant
 from assistant.errors import AssistantError
 from assistant.models.header import read_header
 from assistant.rebuild.check import check_parity
+from assistant.records import Loaded
 from assistant.vectors import ImportedVector
 from assistant.visible import one_line
 
@@ -76,8 +77,21 @@ async def _engine(assistant: Assistant) -> list[Check]:
             True,
             f"{loaded.name}: {loaded.blocks} blocks of width {loaded.width}, loaded in {loaded.seconds:.1f} s",
         ),
+        Check("speed", True, _speed(loaded)),
         Check("steering", loaded.steerable, steers),
     ]
+
+
+def _speed(loaded: Loaded) -> str:
+    tuning = loaded.tuning
+    prompt = f", {tuning.prompt_threads} for prompts" if tuning.prompt_threads else ""
+    attention = {None: "flash attention as llama.cpp sees fit", True: "flash attention", False: "no flash attention"}
+    device = "GPU" if loaded.gpu else "no GPU in this build of llama.cpp"
+    found = "measured just now" if loaded.measured else "as measured before or set"
+    return (
+        f"{tuning.threads} threads{prompt}, {attention[tuning.flash_attention]}, batches of {tuning.batch_tokens}, "
+        f"keys and values in {tuning.kv_type}, {device} ({found})"
+    )
 
 
 def _items(assistant: Assistant) -> str:

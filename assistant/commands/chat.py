@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +14,7 @@ from assistant.commands.context import Globals, opened, pass_globals, print_json
 if TYPE_CHECKING:
     from assistant.answering import ReplyOptions
     from assistant.app import Assistant
+    from assistant.engine.protocol import TokenLogprob
 
 
 @click.command()
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
 @click.option("--max-tokens", type=click.IntRange(1), help="Longest reply in tokens.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="The same seed and settings give the same reply.")
 @click.option("--temperature", type=click.FloatRange(0, 5), help="0 always takes the likeliest token.")
+@click.option("--stop", multiple=True, metavar="TEXT", help="End the reply before this text; may be given repeatedly.")
+@click.option(
+    "--schema",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON schema that the reply must follow.",
+)
+@click.option(
+    "--logprobs", type=click.IntRange(0, 100), help="With --json: each token's log-probability and the N likeliest."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of streaming text.")
 @pass_globals
 def chat(
@@ -38,6 +49,9 @@ def chat(
     max_tokens: int | None,
     seed: int | None,
     temperature: float | None,
+    stop: tuple[str, ...],
+    schema: Path | None,
+    logprobs: int | None,
     as_json: bool,
 ) -> None:
     """Ask once and stream the reply to stdout; what is piped in is added to PROMPT.
@@ -46,8 +60,17 @@ def chat(
     """
     if no_steer and strength:
         raise click.UsageError("--no-steer and --strength contradict each other")
+    if logprobs is not None and not as_json:
+        raise click.UsageError("--logprobs needs --json")
     asked = _question(prompt)
-    given = {"max_tokens": max_tokens, "seed": seed, "temperature": temperature}
+    given = {
+        "max_tokens": max_tokens,
+        "seed": seed,
+        "temperature": temperature,
+        "stop": stop or None,
+        "json_schema": _read_schema(schema) if schema else None,
+        "logprobs": logprobs,
+    }
     changes = {name: value for name, value in given.items() if value is not None}
     run(_chat(chosen, asked, model, 0.0 if no_steer else strength, system, changes, as_json))
 
@@ -58,6 +81,15 @@ def _question(prompt: str | None) -> str:
     if not asked:
         raise click.UsageError("nothing is asked: give a PROMPT or pipe one in")
     return asked
+
+
+def _read_schema(path: Path) -> str:
+    from assistant.errors import AssistantError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AssistantError(f"{path}: cannot be read as a JSON schema ({error})") from error
 
 
 def _read_pipe() -> str:
@@ -77,7 +109,7 @@ async def _chat(
     model: str | None,
     strength: float | None,
     system: str | None,
-    changes: dict[str, float | int],
+    changes: dict[str, Any],
     as_json: bool,
 ) -> None:
     from dataclasses import replace
@@ -85,7 +117,7 @@ async def _chat(
     from assistant.answering import ReplyOptions
 
     async with opened(chosen, model) as assistant:
-        sampling = replace(assistant.sampling.as_sampling(), **changes)  # type: ignore[arg-type]
+        sampling = replace(assistant.sampling.as_sampling(), **changes)
         await _answer(assistant, asked, ReplyOptions(strength, system, sampling), as_json)
 
 
@@ -97,12 +129,17 @@ async def _answer(assistant: Assistant, asked: str, options: ReplyOptions, as_js
     await assistant.chat.start()
     conversation = assistant.chat.new_conversation()
     shown = sanitise if sys.stdout.isatty() else str
+    tokens: list[TokenLogprob] = []
     async with aclosing(assistant.chat.send(conversation.id, asked, options)) as events:
         async for event in events:
             match event:
                 case Piece() if not as_json:
                     click.echo(shown(event.text), nl=False)
+                case Piece():
+                    tokens += event.tokens
                 case ReplyFinished() if as_json:
-                    print_json({"conversation": conversation.id, "message": event.message, "stats": event.stats})
+                    told = {"tokens": tokens} if options.sampling and options.sampling.logprobs is not None else {}
+                    reply = {"conversation": conversation.id, "message": event.message, "stats": event.stats}
+                    print_json({**reply, **told})
                 case ReplyFinished():
                     click.echo()
