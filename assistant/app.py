@@ -19,6 +19,7 @@ from assistant.paths import Paths, resolve_paths
 from assistant.preferences import Preferences
 from assistant.profiles import Profiles
 from assistant.rebuild.runner import Rebuild
+from assistant.reference import Reference
 from assistant.reporting import storage_errors_reported
 from assistant.sampling import model_key, sampling_defaults, sampling_in_use
 from assistant.settings import SamplingSettings, Settings, load_settings, save_setting
@@ -45,7 +46,8 @@ class Assistant:
         engine = Engine(paths.engine_log)
         loader = ModelLoader(engine, self.model, paths, lambda: self.settings)
         answering = Answering(store, engine, loader, self.profiles, self.vectors, self.model, lambda: self.settings)
-        self.chat = Chat(store, engine, loader, answering)
+        reference = Reference(store, paths, self.profiles, self.vectors, lambda: self.settings)
+        self.chat = Chat(store, engine, loader, answering, reference)
         self.rebuild = Rebuild(store, paths, self.preferences, self.profiles, self.model, lambda: self.settings)
 
     @classmethod

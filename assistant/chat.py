@@ -12,6 +12,8 @@ from assistant.engine.process import Engine, OnLoading
 from assistant.errors import AssistantError
 from assistant.loading import ModelLoader
 from assistant.records import Conversation, Loaded, Message, MessageState, Origin
+from assistant.reference import Reference
+from assistant.reply import ReplyFinished
 from assistant.reporting import reports_storage_errors
 from assistant.steering import SteeringStatus
 from assistant.titles import REQUEST, SAMPLING, title_of
@@ -34,8 +36,11 @@ ChatEvent = UserMessage | AnswerEvent
 class Chat:
     """Conversations of one home, answered by one engine."""
 
-    def __init__(self, store: Store, engine: Engine, loader: ModelLoader, answering: Answering) -> None:
-        self._store, self._engine, self._loader, self._answering = store, engine, loader, answering
+    def __init__(
+        self, store: Store, engine: Engine, loader: ModelLoader, answering: Answering, reference: Reference
+    ) -> None:
+        self._store, self._engine, self._loader = store, engine, loader
+        self._answering, self._reference = answering, reference
         self._titling: asyncio.Task[object] | None = None
 
     def conversations(self) -> list[Conversation]:
@@ -124,23 +129,34 @@ class Chat:
             async for event in events:
                 yield event
 
-    async def compare(self, conversation_id: int, text: str) -> AsyncGenerator[ChatEvent]:
-        """Store the person's message and stream two replies side by side: steered, and as the model is.
+    async def compare(self, conversation_id: int, text: str, other_model: str = "") -> AsyncGenerator[ChatEvent]:
+        """Store the person's message and stream two replies side by side: steered (side 0), and as the model is.
 
-        Both are kept, siblings; the steered one is shown. `prefer` says which one is better.
+        With another model (a path or name) its reply, unsteered, is side 1, and comes after that of the model in use:
+        two models at once would take each other's cores. Both are kept, siblings. `prefer` says which one is better.
 
         Raises: AssistantError: nothing steers, so both would be the same; or as `send`.
         """
         self._comes_first()
         status = self.steering()
-        if not status.on:
+        if not status.on and not other_model:
             raise AssistantError(f"nothing steers ({status.note}), so both replies would be the same")
+        if other_model:
+            self._reference.check(other_model)
         leaf = self._store.conversations.get(conversation_id).active_leaf_id
         said = self._said(conversation_id, leaf, text)
         yield UserMessage(said)
-        async with aclosing(self._answering.both(said)) as events:
-            async for event in events:
-                yield event
+        if not other_model:
+            async with aclosing(self._answering.both(said)) as events:
+                async for event in events:
+                    yield event
+            return
+        for stream in (self._answering.answer(said), self._reference.answer(said, other_model)):
+            async with aclosing(stream) as events:
+                async for event in events:
+                    yield event
+                    if isinstance(event, ReplyFinished) and event.stats.reason == "stopped":
+                        return
 
     def prefer(self, message_id: int) -> Message:
         """Say that this reply is better than those beside it: it is rated up and shown, and learned from."""
@@ -168,6 +184,7 @@ class Chat:
     async def stop(self) -> None:
         """Stop the reply that is streaming; what came is kept."""
         await self._engine.stop()
+        await self._reference.stop()
 
     def rate(self, message_id: int, rating: int) -> Message:
         """Rate a reply: 1 up, -1 down, 0 takes the rating back."""
@@ -187,8 +204,9 @@ class Chat:
         return self._answering.steering()
 
     async def close(self) -> None:
-        """End the engine process."""
+        """End the engine processes."""
         await self._engine.close()
+        await self._reference.close()
 
     def _comes_first(self) -> None:
         """End what runs behind the scenes."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from assistant.commands.chat import chat
+from assistant.commands.compare import compare
 from assistant.commands.context import Globals
 from assistant.commands.forget import forget
 from assistant.commands.history import history
@@ -51,7 +52,7 @@ def assistant(context: click.Context, home: Path | None, model: str | None, show
 
 
 HISTORY = (import_files, export, backup, restore, history, search, forget)
-for command in (chat, *HISTORY, rebuild, profile, vectors, models, doctor, paths):
+for command in (chat, compare, *HISTORY, rebuild, profile, vectors, models, doctor, paths):
     assistant.add_command(command)
 
 

@@ -89,12 +89,13 @@ def plan_steering(
 
 def _steer(profiles: Profiles, vectors: Vectors, decision: _Decision) -> Steer:
     profile, strength = decision.profile, decision.status.strength
+    positions = profile.outcome.positions if profile else "all"
     if decision.imported:
         learned = profiles.vector(profile) if profile else None
         part = Part(learned, strength) if learned is not None else None
-        return Steer(str(vectors.combined(part, decision.imported)), 1.0)
+        return Steer(str(vectors.combined(part, decision.imported)), 1.0, positions)
     path = profiles.vector_path(profile) if profile else None
-    return Steer(str(path), strength) if path else UNSTEERED
+    return Steer(str(path), strength, positions) if path else UNSTEERED
 
 
 def _decide(profiles: Profiles, vectors: Vectors, model_fingerprint: str, strength: float | None) -> _Decision:

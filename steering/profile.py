@@ -112,7 +112,8 @@ class Outcome:
     that was learned alike from another author's texts. `layers` are the 0-based blocks whose output is steered.
     `tokens_left_out` are tokens of long texts that were not scored; `history_shown` and `history_left_out` are
     earlier items that stood for the person and those that did not, summed over all items. `limitation` says where
-    the machine allowed less than the best method.
+    the machine allowed less than the best method. `positions` says where the vector is added: everywhere, or at
+    generated tokens only, prompts being read without it.
     """
 
     items: int
@@ -145,3 +146,4 @@ class Outcome:
     history_left_out: int = 0
     gain_other: float = 0.0
     limitation: str = ""
+    positions: Literal["all", "generated"] = "all"
