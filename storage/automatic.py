@@ -9,7 +9,7 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 
-from storage.errors import DatabaseUnreadableError
+from storage.errors import DatabaseUnreadableError, DiskFullError, StorageError
 from storage.private_files import create_private_file, translated_os_errors
 from storage.process_identity import identity_of
 from storage.values import display_path
@@ -78,7 +78,7 @@ def newest_good_backup(path: Path) -> Path | None:
 def is_whole(path: Path) -> bool:
     """Whether a database that nobody writes to passes SQLite's integrity check; it is not changed."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as db:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
             return db.execute("PRAGMA integrity_check(1)").fetchall() == [("ok",)]
     except sqlite3.Error:
         return False
@@ -93,13 +93,29 @@ def _is_abandoned(file: Path) -> bool:
 def _copy(path: Path, copy: Path) -> Path:
     partial = copy.with_name(f"{copy.name}.{os.getpid()}{_PARTIAL}")
     with translated_os_errors(copy):
+        create_private_file(partial)
         try:
-            create_private_file(partial)
-            with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as target:
-                source.backup(target)
-            if not is_whole(partial):
-                raise DatabaseUnreadableError(f"{display_path(path)}: is damaged; it was not backed up")
-            partial.replace(copy)
+            while not _copied(path, partial, copy):
+                create_private_file(partial)
         finally:
             partial.unlink(missing_ok=True)
     return copy
+
+
+def _copied(path: Path, partial: Path, copy: Path) -> bool:
+    """Make the copy; returns False where a program that forgot something took it away meanwhile, as it should."""
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as target:
+            source.backup(target)
+        if not is_whole(partial) and partial.exists():
+            raise DatabaseUnreadableError(f"{display_path(path)}: is damaged; it was not backed up")
+        partial.replace(copy)
+    except FileNotFoundError:
+        return False
+    except sqlite3.Error as error:
+        if not partial.exists():
+            return False
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise DiskFullError(f"{display_path(copy)}: no space is left on the disk; free some") from error
+        raise StorageError(f"{display_path(copy)}: cannot be made ({error}); check the disk") from error
+    return True

@@ -41,6 +41,8 @@ _SETTINGS = (
 )
 
 _PRIMARY_CODE = 0xFF
+_NO_ROOM = (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP)
+"""Where the file beside the database that programs share it by finds no room."""
 _TRANSLATIONS: dict[int, tuple[type[StorageError], str]] = {
     sqlite3.SQLITE_BUSY: (DatabaseLockedError, "is in use by another assistant; try again in a moment"),
     sqlite3.SQLITE_LOCKED: (DatabaseLockedError, "is in use by another assistant; try again in a moment"),
@@ -52,7 +54,7 @@ _TRANSLATIONS: dict[int, tuple[type[StorageError], str]] = {
     sqlite3.SQLITE_FULL: (DiskFullError, "no space is left on the disk; free some and try again"),
     sqlite3.SQLITE_CORRUPT: (DatabaseUnreadableError, "is damaged; what is whole of it can still be read"),
     sqlite3.SQLITE_NOTADB: (DatabaseUnreadableError, "is not a history; move it away or use another folder"),
-    sqlite3.SQLITE_CANTOPEN: (StorageError, "cannot be opened; check the folder and its permissions"),
+    sqlite3.SQLITE_CANTOPEN: (DatabaseReadOnlyError, "cannot be opened to be written; check the folder's permissions"),
     sqlite3.SQLITE_IOERR: (StorageError, "cannot be read or written; check the disk"),
 }
 
@@ -60,7 +62,8 @@ _TRANSLATIONS: dict[int, tuple[type[StorageError], str]] = {
 class Database:
     """One open history. Not for use from several threads; several processes may share the file.
 
-    Reads are single statements and fetched whole, so that no read transaction stays open either.
+    Reads are single statements and fetched whole, so that no read transaction stays open either. On a full or
+    read-only disk it is opened to be read: `refusal` says why, and every write raises it.
 
     Raises:
         StorageError: from every method: disk full, read-only, in use, damaged, or a row that is gone.
@@ -68,18 +71,12 @@ class Database:
 
     def __init__(self, path: Path, migrations: Migrations = MIGRATIONS) -> None:
         self.path = path
-        make_private(path)
-        with self._translated():
-            # isolation_level None: nothing but `transaction` ever opens a transaction
-            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-            try:
-                self._sqlite = SqliteDatabase(connection, execute_plugins=False)
-                refuse_foreign(self._sqlite, path, migrations)
-                self._configure()
-                upgrade(self._sqlite, path, migrations)
-            except BaseException:
-                connection.close()
-                raise
+        self.refusal: StorageError | None = None
+        try:
+            self._sqlite = self._opened_to_write(migrations)
+        except (DiskFullError, DatabaseReadOnlyError) as refusal:
+            self._sqlite = self._opened_to_read(migrations, refusal)
+            self.refusal = refusal
 
     def close(self) -> None:
         """Close the connection; the last one to close folds the write-ahead log into the file."""
@@ -125,22 +122,37 @@ class Database:
         with self._translated():
             self._sqlite.conn.executemany(sql, map(_storable, parameters))
 
-    def _configure(self) -> None:
-        for setting in _SETTINGS:
-            self._sqlite.execute(setting)
-        deadline = time.monotonic() + BUSY_SECONDS
-        while not self._switched_to_wal(deadline):
-            time.sleep(0.02)
-
-    def _switched_to_wal(self, deadline: float) -> bool:
-        # SQLite does not wait its busy timeout here when two processes make the same new file.
-        try:
-            self._sqlite.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+    def _opened_to_write(self, migrations: Migrations) -> SqliteDatabase:
+        make_private(self.path)
+        with self._translated():
+            sqlite = _connected(str(self.path))
+            try:
+                refuse_foreign(sqlite, self.path, migrations)
+                _configure(sqlite)
+                upgrade(sqlite, self.path, migrations)
+            except BaseException:
+                sqlite.close()
                 raise
-            return False
-        return True
+            return sqlite
+
+    def _opened_to_read(self, migrations: Migrations, refusal: StorageError) -> SqliteDatabase:
+        """Whole with its log where that can be opened, else the file alone; raises `refusal` where neither helps."""
+        for way in ("mode=ro", "mode=ro&immutable=1"):
+            try:
+                sqlite = _connected(f"{self.path.absolute().as_uri()}?{way}")
+            except sqlite3.Error:
+                continue
+            try:
+                refuse_foreign(sqlite, self.path, migrations)
+                if not migrations.pending(sqlite):
+                    return sqlite
+            except sqlite3.Error:
+                pass
+            except BaseException:
+                sqlite.close()
+                raise
+            sqlite.close()
+        raise refusal
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -150,9 +162,36 @@ class Database:
             translated = _translate(error, self.path)
             if translated is None:
                 raise
+            if self.refusal and isinstance(translated, DatabaseReadOnlyError):
+                raise type(self.refusal)(str(self.refusal)) from error
             raise translated from error
         except OverflowError as error:
             raise NotFoundError("no such number in the history; list it to see which there are") from error
+
+
+def _connected(name: str) -> SqliteDatabase:
+    """A connection on which nothing but `transaction` ever opens a transaction."""
+    connection = sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None, uri=name.startswith("file:"))
+    return SqliteDatabase(connection, execute_plugins=False)
+
+
+def _configure(sqlite: SqliteDatabase) -> None:
+    for setting in _SETTINGS:
+        sqlite.execute(setting)
+    deadline = time.monotonic() + BUSY_SECONDS
+    while not _switched_to_wal(sqlite, deadline):
+        time.sleep(0.02)
+
+
+def _switched_to_wal(sqlite: SqliteDatabase, deadline: float) -> bool:
+    # SQLite does not wait its busy timeout here when two processes make the same new file.
+    try:
+        sqlite.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            raise
+        return False
+    return True
 
 
 def _storable(parameters: Sequence[Value]) -> list[Value]:
@@ -169,6 +208,8 @@ def _translate(error: sqlite3.Error, path: Path) -> StorageError | None:
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
         return NotFoundError("what this belongs to is not in the history; it may just have been deleted")
     code = _primary_code(error) or sqlite3.SQLITE_OK
+    if getattr(error, "sqlite_errorcode", None) in _NO_ROOM:
+        code = sqlite3.SQLITE_FULL
     found = _TRANSLATIONS.get(code)
     if found is None:
         return None

@@ -43,6 +43,11 @@ class Store:
         self.transfer = Transfer(self._db)
         self._catch_up()
 
+    @property
+    def refusal(self) -> str:
+        """Why the history can only be read; empty where it can be written."""
+        return str(self._db.refusal or "")
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()

@@ -37,16 +37,19 @@ pass_globals = click.make_pass_decorator(Globals)
 async def opened(chosen: Globals, model: str | None = None) -> AsyncIterator[Assistant]:
     """The assistant of the chosen home; its processes end and its files close with the block.
 
-    After the first successful command of a day the history is backed up.
+    After the first successful command of a day the history is backed up. Where it can only be read, this says why.
     """
     from assistant.app import Assistant
     from assistant.visible import sanitise
 
     assistant = Assistant.open(chosen.home, model or chosen.model)
+    if assistant.store.refusal:
+        click.echo(f"only reading: {sanitise(assistant.store.refusal)}", err=True)
     try:
         yield assistant
         try:
-            await assistant.back_up_daily()
+            if not assistant.store.refusal:
+                await assistant.back_up_daily()
         except AssistantError as error:  # the command itself is done
             click.echo(f"no backup of today: {sanitise(str(error))}", err=True)
     finally:
