@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks.engine`: the engine process against a bare llama.cpp loop, on the same settings.
 
-Both sides of each ratio come from one run and take turns, so that a busy machine slows both. The bare loop makes C
-API calls only: llama_decode of one token, greedy sampling, no text.
+Both sides of each ratio come from one run and take turns, so that a busy machine slows both; ratios are medians over
+the rounds. The bare loop makes C API calls only: llama_decode of one token, greedy sampling, no text. It computes as
+the engine does (the tuning that the engine measured), with a model and a window of its own.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
+import platform
 import statistics
 import tempfile
 import time
@@ -18,7 +21,6 @@ import llama_cpp
 import numpy as np
 
 from assistant.engine.llama import LlamaContext, LlamaModel
-from assistant.engine.machine import physical_cores
 from assistant.engine.process import Engine
 from assistant.engine.protocol import Finished, Generate, Load, Piece, Prefill, Sampling, Steer, Tuning, Turn
 from assistant.models.bundled import bundled_model
@@ -28,21 +30,32 @@ WINDOW = 2048
 PROMPT = "Tell me a long story about a lighthouse keeper, a storm and a letter."
 
 
-def bare_tokens_per_s(path: Path, count: int, threads: int) -> float:
-    """Tokens/s of llama_decode and a greedy sampler in C."""
-    with LlamaModel(path) as model:
-        context = LlamaContext(model, WINDOW, Tuning(threads))
-        context.evaluate(model.tokenize(PROMPT, parse_special=False))
+class Bare:
+    """llama_decode and a greedy sampler in C."""
+
+    def __init__(self, path: Path, tuning: Tuning) -> None:
+        self._model = LlamaModel(path)
+        self._context = LlamaContext(self._model, WINDOW, tuning)
+        self._prompt = self._model.tokenize(PROMPT, parse_special=False)
+
+    def tokens_per_s(self, count: int) -> float:
+        """Tokens/s of a reply after its prompt was read."""
+        self._context.clear()
+        self._context.evaluate(self._prompt)
         chain = llama_cpp.llama_sampler_init_greedy()
-        raw, token = context._context, (llama_cpp.llama_token * 1)()
+        raw, token = self._context._context, (llama_cpp.llama_token * 1)()
         started = time.perf_counter()
         for _ in range(count):
             token[0] = llama_cpp.llama_sampler_sample(chain, raw, -1)
             llama_cpp.llama_decode(raw, llama_cpp.llama_batch_get_one(token, 1))
         seconds = time.perf_counter() - started
         llama_cpp.llama_sampler_free(chain)
-        context.close()
-    return count / seconds
+        return count / seconds
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._context.close()
+        self._model.close()
 
 
 async def reply(engine: Engine, turns: tuple[Turn, ...], count: int) -> tuple[str, Finished]:
@@ -90,33 +103,49 @@ async def turn_prefill(engine: Engine) -> int:
     return second.prefilled_tokens
 
 
-async def measure(path: Path, count: int, rounds: int, threads: int) -> dict[str, float]:
+async def switch_prefill(engine: Engine) -> int:
+    """Tokens evaluated when one comes back to a conversation that was left for another, over those that are new."""
+    one, other = (Turn("user", PROMPT),), (Turn("user", "What is a good name for a cat?"),)
+    text, _ = await reply(engine, one, 64)
+    await reply(engine, other, 16)
+    _, back = await reply(engine, (*one, Turn("assistant", text), Turn("user", "And then?")), 1)
+    return back.prefilled_tokens
+
+
+async def measure(path: Path, count: int, rounds: int, threads: int | None) -> dict[str, float | str]:
     """All figures of one run."""
     figures: dict[str, list[float]] = {"bare": [], "ours": [], "steered": [], "swap": [], "stop": []}
     with tempfile.TemporaryDirectory() as folder:
         engine = Engine(Path(folder) / "engine.log")
         loaded = await engine.load(Load(str(path), context_tokens=WINDOW, threads=threads))
         random = np.random.default_rng(0).standard_normal(loaded.width) * 0.05
-        vector = write_vector(Path(folder) / "vector.gguf", {loaded.blocks // 2: random})
+        blocks = {loaded.blocks * part // 10: random for part in (2, 4, 6)}  # as a rebuild steers: three of them
+        vector = write_vector(Path(folder) / "vector.gguf", blocks)
+        bare = Bare(path, loaded.tuning)
         for _ in range(rounds):
-            figures["bare"].append(await asyncio.to_thread(bare_tokens_per_s, path, count, threads))
+            figures["bare"].append(await asyncio.to_thread(bare.tokens_per_s, count))
             figures["ours"].append(await ours_tokens_per_s(engine, count))
             figures["swap"].append(await swap_seconds(engine, vector))
             figures["steered"].append(await ours_tokens_per_s(engine, count))
             await engine.steer(Steer(None))
             figures["stop"].append(await stop_seconds(engine))
-        prefill = await turn_prefill(engine)
+        bare.close()
+        turn, switch = await turn_prefill(engine), await switch_prefill(engine)
         await engine.close()
-    median = {name: statistics.median(values) for name, values in figures.items()}
+    pairs = list(zip(figures["bare"], figures["ours"], figures["steered"], strict=True))
     return {
-        "bare_tokens_per_s": round(median["bare"], 2),
-        "ours_tokens_per_s": round(median["ours"], 2),
-        "ratio_bare": round(median["ours"] / median["bare"], 3),
-        "ratio_steered": round(median["steered"] / median["ours"], 3),
-        "event_ms": round(1000 * (1 / median["ours"] - 1 / median["bare"]), 3),
-        "stop_ms": round(1000 * median["stop"], 1),
-        "swap_ms": round(1000 * median["swap"], 1),
-        "turn_prefill_tokens": prefill,
+        "bare_tokens_per_s": round(statistics.median(figures["bare"]), 2),
+        "ours_tokens_per_s": round(statistics.median(figures["ours"]), 2),
+        "ratio_bare": round(statistics.median(ours / bare for bare, ours, _ in pairs), 3),
+        "ratio_steered": round(statistics.median(steered / ours for _, ours, steered in pairs), 3),
+        "event_ms": round(1000 * statistics.median(1 / ours - 1 / bare for bare, ours, _ in pairs), 3),
+        "stop_ms": round(1000 * statistics.median(figures["stop"]), 1),
+        "swap_ms": round(1000 * statistics.median(figures["swap"]), 1),
+        "turn_prefill_tokens": turn,
+        "switch_prefill_tokens": switch,
+        "threads": loaded.tuning.threads,
+        "flash_attention": loaded.tuning.flash_attention is not False,
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, llama-cpp-python {llama_cpp.__version__}",
     }
 
 
@@ -124,9 +153,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=bundled_model())
-    parser.add_argument("--tokens", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=physical_cores())
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, help="instead of those that the engine finds best")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     chosen = arguments.model, arguments.tokens, arguments.rounds, arguments.threads
