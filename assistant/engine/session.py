@@ -21,7 +21,7 @@ from assistant.engine.protocol import Load, Loaded, Positions, Tuning, Turn
 from assistant.engine.reasoning import MARKS, OPEN
 from assistant.engine.streaming import TextStream
 from assistant.engine.templates import ChatTemplate, Part
-from assistant.engine.tuning import looked_up, tune
+from assistant.engine.tuning import OtherWork, looked_up, tune
 
 OPENING_TOKENS = 16
 """At the end of a prompt, where a template may have begun the thoughts."""
@@ -55,12 +55,12 @@ class Session:
         on_progress: Callable[[float], None] | None = None,
     ) -> None:
         started = time.monotonic()
-        path = Path(request.model_path)
+        path, others = Path(request.model_path), OtherWork()
         with ExitStack() as undo:  # what fails half-way keeps no memory
             self.model = undo.enter_context(LlamaModel(path, request.gpu_layers, on_progress))
             self.model.show(MARKS)
             window = min(request.context_tokens, self.model.trained_context or request.context_tokens)
-            self.tuning, self._measured = _tuned(request, self.model, window)
+            self.tuning, self._measured = _tuned(request, self.model, window, others)
             self.context = LlamaContext(self.model, window, self.tuning, abort)
             undo.callback(self.context.close)
             self.neighbours = Neighbours()
@@ -155,11 +155,11 @@ class Session:
         )
 
 
-def _tuned(request: Load, model: LlamaModel, window: int) -> tuple[Tuning, bool]:
+def _tuned(request: Load, model: LlamaModel, window: int, others: OtherWork) -> tuple[Tuning, bool]:
     if request.tuning:
         return request.tuning, False
     start = looked_up(model.path.stat().st_size, window * model.kv_bytes, request.threads)
-    return tune(model, start, fixed_threads=request.threads is not None)
+    return tune(model, start, others, fixed_threads=request.threads is not None)
 
 
 def steers(context: LlamaContext) -> bool:

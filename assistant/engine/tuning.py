@@ -33,11 +33,17 @@ def looked_up(file_bytes: int, window_bytes: int, threads: int | None) -> Tuning
     return Tuning(threads or physical_cores(), flash_attention=None, kv_type="f16" if free > 0 else "q8_0")
 
 
-def tune(model: LlamaModel, start: Tuning, *, fixed_threads: bool, seconds: float = SECONDS) -> tuple[Tuning, bool]:
+def tune(
+    model: LlamaModel, start: Tuning, others: OtherWork, *, fixed_threads: bool, seconds: float = SECONDS
+) -> tuple[Tuning, bool]:
     """The fastest tuning near `start`, and whether the machine was quiet enough for it to be worth remembering.
+
+    Where it was not quiet while the model was loaded, nothing is measured: what is found then would be chance.
 
     Raises: EngineError: no memory for a small window.
     """
+    if _disturbed(others):
+        return start, False
     contexts: dict[Tuning, LlamaContext] = {}
 
     def measure(tuning: Tuning, prompt: bool) -> float:
@@ -48,13 +54,16 @@ def tune(model: LlamaModel, start: Tuning, *, fixed_threads: bool, seconds: floa
         context.use_threads(tuning.threads, tuning.prompt_threads or tuning.threads)
         return _seconds(context, prompt)
 
-    others = OtherWork()
     try:
         found = choose(measure, start, () if fixed_threads else thread_counts(), time.monotonic() + seconds)
     finally:
         for context in contexts.values():
             context.close()
-    return found, others.busy_cores() <= QUIET_SHARE * logical_cores()
+    return found, not _disturbed(others)
+
+
+def _disturbed(others: OtherWork) -> bool:
+    return others.busy_cores() > QUIET_SHARE * logical_cores()
 
 
 def choose(measure: Measure, start: Tuning, threads: Iterable[int], deadline: float) -> Tuning:

@@ -137,9 +137,26 @@ def test_threads_make_room_for_neighbours_unless_the_reply_is_seeded():
     assert used == [(3, 5), (4, 6), (1, 1), (4, 6)]
 
 
+class Quiet(OtherWork):
+    """A machine with `cores` busy cores."""
+
+    def __init__(self, cores: float = 0.0) -> None:
+        self.cores = cores
+
+    def busy_cores(self) -> float:
+        return self.cores
+
+
+def test_a_busy_machine_measures_nothing(tiny, monkeypatch):
+    monkeypatch.setattr("assistant.engine.tuning.choose", None)
+    with LlamaModel(tiny) as model:
+        assert tune(model, Tuning(1), Quiet(logical_cores()), fixed_threads=False) == (Tuning(1), False)
+
+
 def test_a_real_measurement_ends_with_a_tuning_that_works(tiny):
     with LlamaModel(tiny) as model:
-        found, _ = tune(model, Tuning(1), fixed_threads=False)
+        found, worth_remembering = tune(model, Tuning(1), Quiet(), fixed_threads=False)
+        assert worth_remembering
         with closing(LlamaContext(model, 256, found)) as context:
             assert context.evaluate([5, 6, 7]) == 3
 
