@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterable
 from typing import ClassVar
@@ -19,6 +20,7 @@ from assistant.visible import sanitise
 from tui.commands import BindingCommands
 from tui.rebuild_job import RebuildJob
 from tui.screens.chat import ChatScreen
+from tui.screens.compare import CompareScreen
 from tui.screens.help import HelpScreen
 from tui.screens.settings import SettingsScreen
 from tui.telling import telling
@@ -26,6 +28,11 @@ from tui.widgets.confirm import ConfirmModal
 from tui.widgets.message import MessageView
 from tui.widgets.prompt import Prompt
 from tui.widgets.sidebar import Sidebar
+
+
+def toss() -> bool:
+    """True as often as False."""
+    return random.random() < 0.5
 
 
 class AssistantApp(App[int]):
@@ -51,9 +58,15 @@ class AssistantApp(App[int]):
         Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True),
     ]
 
-    def __init__(self, assistant: Assistant, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        assistant: Assistant,
+        clock: Callable[[], float] = time.monotonic,
+        coin: Callable[[], bool] = toss,
+    ) -> None:
         super().__init__()
         self.assistant = assistant
+        self._coin = coin
         self.rebuild_changed: Signal[RebuildJob] = Signal(self, "rebuild")
         self.rebuild_job = RebuildJob(assistant.rebuild, clock, self._publish_rebuild)
         self._chat_screen = ChatScreen(assistant)
@@ -81,6 +94,9 @@ class AssistantApp(App[int]):
         if not isinstance(self.screen, SettingsScreen):
             self.push_screen(SettingsScreen(self.assistant, self.rebuild_job, self.rebuild_changed))
 
+    def on_chat_screen_compare_asked(self) -> None:
+        self.push_screen(CompareScreen(self.assistant.chat, lambda: self._chat_screen.live.running, self._coin))
+
     def action_help(self) -> None:
         """Show all keys."""
         if not isinstance(self.screen, HelpScreen):
@@ -92,6 +108,7 @@ class AssistantApp(App[int]):
                         ("Writing", Prompt.BINDINGS),
                         ("On a message (up from an empty prompt)", MessageView.BINDINGS),
                         ("Conversations", Sidebar.BINDINGS),
+                        ("Side by side", CompareScreen.BINDINGS),
                         ("Settings", SettingsScreen.BINDINGS),
                     ]
                 )
@@ -101,6 +118,8 @@ class AssistantApp(App[int]):
         """Stop a reply, copy what is selected, drop what is written; quit when there is nothing of these."""
         if self._chat_screen.live.running:
             await self._chat_screen.action_stop_reply()
+        elif isinstance(self.screen, CompareScreen) and self.screen.running:
+            await self.screen.action_stop()
         elif selected := self._selected_text():
             self.copy_to_clipboard(selected)
             self.notify("Copied.", timeout=2)

@@ -33,7 +33,7 @@ from assistant.records import (
 )
 from assistant.reply import ReplyFinished
 from assistant.settings import SamplingSettings, Settings
-from assistant.steering import SteeringStatus
+from assistant.steering import NOT_STEERED, SteeringStatus
 from assistant.vectors import ImportedVector
 
 START = datetime(2026, 3, 14, 9, 26)
@@ -47,6 +47,7 @@ class ScriptedChat:
         self.profiles = profiles
         self.vectors = vectors
         self.script = ["The ", "**answer** ", "is `42`."]
+        self.plain_script = ["It is ", "42, ", "I believe."]
         self.hold_at: int | None = None
         self.fail_at: int | None = None
         self.load_error: str = ""
@@ -131,6 +132,41 @@ class ScriptedChat:
         async for event in self._reply(user):
             yield event
 
+    async def compare(self, conversation_id: int, text: str) -> AsyncIterator[ChatEvent]:
+        if not self.steering().on:
+            raise AssistantError(f"nothing steers ({self.steering().note}), so both replies would be the same")
+        if not self._conversations[conversation_id].title:
+            self.rename(conversation_id, text[:40])
+        shown = self.messages(conversation_id)
+        user = self.add(conversation_id, "user", text, shown[-1].id if shown else None)
+        yield UserMessage(user)
+        await self.load_gate.wait()
+        self.stopped = False
+        plain, steered = self._empty(user, NOT_STEERED), self._empty(user, self.steering())
+        yield ReplyStarted(steered, self.steering())
+        yield ReplyStarted(plain, NOT_STEERED)
+        if self.prefill:
+            yield Prefill(*self.prefill)
+        for index, pieces in enumerate(zip(self.script, self.plain_script, strict=True)):
+            if index == self.hold_at:
+                await self.go.wait()
+            if index == self.fail_at:
+                for reply in (steered, plain):
+                    self._change(reply.id, state=MessageState.FAILED)
+                raise EngineError("engine: it ended while writing; write the prompt again")
+            if self.stopped:
+                break
+            for side, (reply, piece) in enumerate(zip((steered, plain), pieces, strict=True)):
+                self._change(reply.id, text=self._messages[reply.id].text + piece)
+                yield Piece(piece, side)
+        for side, reply in enumerate((steered, plain)):
+            yield self._finished(reply, side)
+
+    def prefer(self, message_id: int) -> Message:
+        message = self.rate(message_id, 1)
+        self._shown[(message.conversation_id, message.parent_id)] = message_id
+        return message
+
     def edit_reply(self, message_id: int, text: str) -> Message:
         old = self._messages[message_id]
         return self.add(
@@ -166,8 +202,11 @@ class ScriptedChat:
         self.closed = True
 
     async def _reply(self, parent: Message) -> AsyncIterator[ChatEvent]:
-        status = self.steering()
-        reply = self.add(
+        async for event in self._stream(self._empty(parent, self.steering())):
+            yield event
+
+    def _empty(self, parent: Message, status: SteeringStatus) -> Message:
+        return self.add(
             parent.conversation_id,
             "assistant",
             "",
@@ -178,8 +217,6 @@ class ScriptedChat:
             strength=status.strength if status.on else None,
             vectors=status.imported,
         )
-        async for event in self._stream(reply):
-            yield event
 
     async def _stream(self, reply: Message) -> AsyncIterator[ChatEvent]:
         await self.load_gate.wait()
@@ -200,9 +237,12 @@ class ScriptedChat:
             text = self._messages[reply.id].text + piece
             self._change(reply.id, text=text)
             yield Piece(piece)
-        stats = Finished("stopped" if self.stopped else "end", 20, 20, 42, 0.1, 2.0, 0, 62, 4096)
+        yield self._finished(reply)
+
+    def _finished(self, reply: Message, side: int = 0) -> ReplyFinished:
+        stats = Finished("stopped" if self.stopped else "end", 20, 20, 42, 0.1, 2.0, 0, 62, 4096, side=side)
         state = MessageState.STOPPED if self.stopped else MessageState.COMPLETE
-        yield ReplyFinished(self._change(reply.id, state=state, stats=asdict(stats)), stats)
+        return ReplyFinished(self._change(reply.id, state=state, stats=asdict(stats)), stats)
 
     def _change(self, message_id: int, **fields: object) -> Message:
         self._messages[message_id] = replace(self._messages[message_id], **fields)  # type: ignore[arg-type]

@@ -39,9 +39,9 @@ HOSTILE = (
 )
 
 
-def app_of(assistant: ScriptedAssistant) -> AssistantApp:
-    """The app around a scripted assistant, with a clock that stands still."""
-    return AssistantApp(cast("Assistant", assistant), clock=lambda: 0.0)
+def app_of(assistant: ScriptedAssistant, swapped: bool = False) -> AssistantApp:
+    """The app around a scripted assistant, with a clock that stands still and a coin that falls as it is told."""
+    return AssistantApp(cast("Assistant", assistant), clock=lambda: 0.0, coin=lambda: swapped)
 
 
 def with_conversations() -> ScriptedAssistant:

@@ -52,9 +52,11 @@ async def test_every_binding_has_an_id() -> None:
 
     from tui.app import AssistantApp
     from tui.screens.chat import ChatScreen
+    from tui.screens.compare import CompareScreen
     from tui.screens.settings import SettingsScreen
 
-    for owner in (AssistantApp, ChatScreen, SettingsScreen, MessageView, Prompt, Sidebar, TextModal, ConfirmModal):
+    screens = (ChatScreen, CompareScreen, SettingsScreen)
+    for owner in (AssistantApp, *screens, MessageView, Prompt, Sidebar, TextModal, ConfirmModal):
         assert all(isinstance(one, Binding) and one.id for one in owner.BINDINGS), owner
 
 

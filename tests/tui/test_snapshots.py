@@ -61,6 +61,45 @@ def test_error(snap_compare, size) -> None:
 
 
 @sizes
+def test_comparing(snap_compare, size) -> None:
+    """Blind, while both stream."""
+    assistant = samples.with_profile()
+    assistant.chat.script = samples.MARKDOWN.splitlines(keepends=True)
+    assistant.chat.plain_script = ["An equal number of words. "] * len(assistant.chat.script)
+    assistant.chat.hold_at = 5
+
+    async def ask(pilot) -> None:
+        await pilot.press("f3")
+        await send(pilot, samples.CONTEXT)
+
+    assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=ask)
+
+
+@sizes
+def test_compared(snap_compare, size) -> None:
+    """After the choice, with a hostile text."""
+    assistant = samples.with_profile()
+    assistant.chat.script, assistant.chat.plain_script = [samples.HOSTILE], ["Yes."]
+
+    async def choose(pilot) -> None:
+        await pilot.press("f3")
+        await send(pilot, samples.HOSTILE)
+        await pilot.press("2")
+        await quiet(pilot)
+
+    assert snap_compare(samples.app_of(assistant, swapped=True), terminal_size=size, run_before=choose)
+
+
+@sizes
+def test_nothing_to_compare(snap_compare, size) -> None:
+    async def open_it(pilot) -> None:
+        await pilot.press("f3")
+        await quiet(pilot)
+
+    assert snap_compare(samples.app_of(samples.with_conversations()), terminal_size=size, run_before=open_it)
+
+
+@sizes
 def test_rebuilding(snap_compare, size) -> None:
     assistant = samples.with_items()
     assistant.rebuild.script = samples.PROGRESS

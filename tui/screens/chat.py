@@ -12,6 +12,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.message import Message as Event
 from textual.widgets import Footer, Static
 from textual.worker import Worker
 
@@ -54,8 +55,12 @@ class ChatScreen(ConversingScreen):
         Binding("escape", "stop_reply", "Stop", tooltip="Stop the reply, keep what came", id="chat.stop"),
         Binding("escape", "to_prompt", "Prompt", tooltip="Back to the prompt", id="chat.prompt"),
         Binding("ctrl+n", "new_chat", "New", tooltip="New chat", id="chat.new"),
+        Binding("f3", "compare", "Compare", tooltip="Two replies side by side: steered or not", id="chat.compare"),
         Binding("ctrl+b", "toggle_sidebar", "Chats", tooltip="Show or hide the conversations", id="chat.sidebar"),
     ]
+
+    class CompareAsked(Event):
+        """The person wants to hold two replies against each other."""
 
     def __init__(self, assistant: Assistant) -> None:
         super().__init__()
@@ -91,6 +96,9 @@ class ChatScreen(ConversingScreen):
     def on_screen_resume(self) -> None:
         if self.is_mounted:
             self._show_steering()
+            # Pairs that were compared meanwhile are conversations too.
+            with telling(self):
+                self.show_conversations()
 
     def _show_steering(self) -> None:
         with telling(self):
@@ -256,6 +264,10 @@ class ChatScreen(ConversingScreen):
         """Show and enter the sidebar, or hide it."""
         self._sidebar.display = not self._sidebar.display
         self.set_focus(self._sidebar if self._sidebar.display else self.query_one(Prompt))
+
+    def action_compare(self) -> None:
+        """Hold two replies against each other."""
+        self.post_message(self.CompareAsked())
 
     def action_page(self, step: int) -> None:
         """Scroll the messages by a page."""

@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.message import Message as Event
 from textual.widgets import Collapsible, Markdown, Static
 from textual.widgets.markdown import MarkdownStream
@@ -63,7 +64,7 @@ class MessageView(Vertical, can_focus=True):
             yield Markdown(sanitise(self.record.text), parser_factory=_parser, open_links=False, classes="body")
         else:
             yield Static(literal(self.record.text), classes="body")
-        yield Static(message_footer(self.record), classes="footer")
+        yield Static(self.footer_line(), classes="footer")
 
     def on_mount(self) -> None:
         self._redraw_footer()
@@ -86,6 +87,10 @@ class MessageView(Vertical, can_focus=True):
 
     def _was_cut(self) -> bool:
         return self.record.role == "assistant" and (self.record.stats or {}).get("reason") == "length"
+
+    def footer_line(self) -> Content:
+        """What is known about the message."""
+        return message_footer(self.record)
 
     def action_ask(self, wish: str) -> None:
         """Pass a wish on to the screen."""
@@ -141,7 +146,7 @@ class MessageView(Vertical, can_focus=True):
 
     def _redraw_footer(self) -> None:
         footer = self.query_one(".footer", Static)
-        content = message_footer(self.record)
+        content = self.footer_line()
         footer.update(content)
         footer.display = bool(content.plain)
 
