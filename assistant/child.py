@@ -37,6 +37,7 @@ class Child(Generic[EventT]):
     ) -> None:
         self._process, self._decoder, self._name = process, decoder, name
         self._log_path, self._log_start = log_path, log_start
+        self._killed = False
 
     @classmethod
     async def spawn(
@@ -71,8 +72,8 @@ class Child(Generic[EventT]):
 
     @property
     def alive(self) -> bool:
-        """Whether the process has not been seen to end."""
-        return self._process.returncode is None
+        """Whether the process has not been seen to end, nor been killed."""
+        return self._process.returncode is None and not self._killed
 
     @property
     def pid(self) -> int:
@@ -110,6 +111,7 @@ class Child(Generic[EventT]):
         """End the process at once."""
         if self.alive:
             self._process.kill()
+            self._killed = True
 
     async def close(self) -> None:
         """Let the process end by itself, or end it."""

@@ -14,6 +14,8 @@ from assistant.engine.llama import LlamaContext, OnChunk, Saved
 WORTH_TOKENS = 32
 """Fewer are read faster than they are looked after."""
 MOST_BYTES = 2**30
+MOST_KEPT = 8
+"""More are hardly come back to: what left the window, branches that were given up."""
 AVAILABLE_SHARE = 8
 """Of the memory that is free when a model is loaded, the part that kept prompts may take."""
 
@@ -54,7 +56,7 @@ class Prefixes:
         if saved := self._context.save():
             self._forget_known(saved)
             self._saved.append(saved)
-            while sum(one.nbytes for one in self._saved) > self._budget:
+            while len(self._saved) > MOST_KEPT or sum(one.nbytes for one in self._saved) > self._budget:
                 del self._saved[0]
 
     def clear(self) -> None:

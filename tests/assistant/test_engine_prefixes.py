@@ -12,7 +12,7 @@ import pytest
 
 from assistant.engine.abort import AbortFlag
 from assistant.engine.llama import LlamaContext, LlamaModel
-from assistant.engine.prefixes import WORTH_TOKENS, Prefixes
+from assistant.engine.prefixes import MOST_KEPT, WORTH_TOKENS, Prefixes
 from assistant.engine.protocol import Load, Tuning, Turn
 from assistant.engine.session import Session
 from assistant.models.bundled import bundled_model
@@ -188,6 +188,16 @@ def test_what_is_kept_never_takes_more_than_the_budget(tiny_model, length):
             prefixes.read(random_tokens(length, seed % 11))
             most = max(most, kept_bytes(prefixes))
         assert 0 < most <= budget
+
+
+def test_only_so_many_are_kept_however_small_they_are(tiny_model):
+    with closing(LlamaContext(tiny_model, 1024, TUNING)) as context:
+        prefixes = Prefixes(context, BUDGET)
+        prompts = [random_tokens(60, seed) for seed in range(MOST_KEPT + 4)]
+        for prompt in prompts:
+            prefixes.read(prompt)
+        prefixes.keep()
+        assert kept(prefixes) == [tuple(prompt) for prompt in prompts[4:]]
 
 
 def test_without_a_budget_nothing_is_kept(open_session):
