@@ -87,10 +87,10 @@ def _speed(loaded: Loaded) -> str:
     prompt = f", {tuning.prompt_threads} for prompts" if tuning.prompt_threads else ""
     attention = {None: "flash attention as llama.cpp sees fit", True: "flash attention", False: "no flash attention"}
     device = "GPU" if loaded.gpu else "no GPU in this build of llama.cpp"
-    found = "measured just now" if loaded.measured else "as measured before or set"
+    found = ", measured just now" if loaded.measured else ""
     return (
         f"{tuning.threads} threads{prompt}, {attention[tuning.flash_attention]}, batches of {tuning.batch_tokens}, "
-        f"keys and values in {tuning.kv_type}, {device} ({found})"
+        f"keys and values in {tuning.kv_type}, {device}{found}"
     )
 
 
