@@ -17,7 +17,7 @@ from tests.assistant.conftest import CommandLine, children, prepare_home, wait_g
 from tests.assistant.made import add_profile, vector_bytes
 from tests.tiny_models import write_tiny_model, write_vector
 
-CHECKS = ["home", "history", "items", "model", "engine", "steering", "profile", "vectors", "rebuild", "parity"]
+CHECKS = ["home", "history", "items", "model", "engine", "speed", "steering", "profile", "vectors", "rebuild", "parity"]
 ENGINE_AND_COMPARISON = 2
 SAME_WEIGHTS = 0.02
 """Nats; DESIGN measured 0.001 to 0.009 between a quantized model and its dequantized weights."""
