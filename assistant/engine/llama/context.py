@@ -7,10 +7,8 @@ the cache. Nothing here is safe to call from two threads, except `AbortFlag.set`
 from __future__ import annotations
 
 import ctypes
-import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import llama_cpp
@@ -18,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.engine.abort import AbortFlag, DecodeAborted
+from assistant.engine.llama.adapter import VectorAdapter
+from assistant.engine.llama.held import Held, Read, Saved, common_prefix
 from assistant.engine.llama.model import LlamaModel, last_error
 from assistant.engine.protocol import Tuning
 from assistant.errors import EngineError
@@ -32,38 +32,6 @@ FLASH_ATTENTION = {
     False: llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED,
     True: llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a KV cache holds: `tokens`, the first `plain` of them evaluated without the vector named by `vector`."""
-
-    tokens: tuple[int, ...]
-    plain: int
-    vector: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A prompt that was read, the first `plain` tokens without the vector, and the logits [vocabulary] at its end."""
-
-    tokens: tuple[int, ...]
-    plain: int
-    logits: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """The keys and values of what a cache held, copied out of it, and the prompts in it that were read last."""
-
-    held: Held
-    state: NDArray[np.uint8]
-    reads: tuple[Read, ...]
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that it takes."""
-        return self.state.nbytes + sum(read.logits.nbytes for read in self.reads)
 
 
 class LlamaContext:
@@ -102,9 +70,7 @@ class LlamaContext:
         self.tokens: list[int] = []
         self.plain = 0
         self.evaluated_tokens = 0
-        self._vector: NDArray[np.float32] | None = None
-        self._in_force = False
-        self._name = b""
+        self._adapter = VectorAdapter(self._context, model)
         self._reads: deque[Read] = deque(maxlen=KEPT_READS)
         self._at: Read | None = None
 
@@ -126,54 +92,19 @@ class LlamaContext:
 
         Raises: EngineError: a block or a width that the model does not have.
         """
-        vector = self._buffer(directions or {})
-        if _same(vector, self._vector):
-            return
-        self._vector = vector
-        self._name = b"" if vector is None else hashlib.sha256(vector.tobytes()).digest()
-        self._put_in_force(vector is not None, again=True)
-        self._reads.clear()
-        self.clear()
-
-    def _put_in_force(self, wanted: bool, again: bool = False) -> None:
-        """Let the vector act on what is evaluated next, or not."""
-        if wanted == self._in_force and not again:
-            return
-        vector = self._vector if wanted else None
-        data = None if vector is None else vector.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-        size = 0 if vector is None else vector.size
-        first, last = self._steered_blocks(vector)
-        if llama_cpp.llama_set_adapter_cvec(self._context, data, size, self.model.width, first, last):
-            raise EngineError("llama.cpp refuses the control vector; rebuild the profile for this model")
-        self._in_force = wanted
-
-    def _steered_blocks(self, vector: NDArray[np.float32] | None) -> tuple[int, int]:
-        """First and last block with a direction: each one between them costs an addition a token."""
-        if vector is None:
-            return 1, self.model.blocks - 1
-        blocks = np.flatnonzero(vector.reshape(-1, self.model.width).any(axis=1)) + 1
-        return int(blocks[0]), int(blocks[-1])
-
-    def _buffer(self, directions: Mapping[int, NDArray[np.float32]]) -> NDArray[np.float32] | None:
-        rows = np.zeros((max(self.model.blocks - 1, 0), self.model.width), dtype=np.float32)
-        for block, direction in directions.items():
-            if not 1 <= block < self.model.blocks or direction.shape != (self.model.width,):
-                raise EngineError(
-                    f"the control vector is made for another model (block {block}, width {direction.size}; "
-                    f"this model has {self.model.blocks} blocks of width {self.model.width}); rebuild the profile"
-                )
-            rows[block - 1] = direction
-        return rows.ravel() if rows.any() else None
+        if self._adapter.set(directions or {}):
+            self._reads.clear()
+            self.clear()
 
     @property
     def steered(self) -> bool:
         """Whether a control vector is set."""
-        return self._vector is not None
+        return bool(self._adapter.name)
 
     @property
     def held(self) -> Held:
         """What the cache holds."""
-        return Held(tuple(self.tokens), self.plain, self._name)
+        return Held(tuple(self.tokens), self.plain, self._adapter.name)
 
     def clear(self) -> None:
         """Empty the cache."""
@@ -184,9 +115,9 @@ class LlamaContext:
 
     def shared(self, held: Held, tokens: Sequence[int], plain: int) -> int:
         """How many of the first tokens need not be evaluated where a cache holds `held`."""
-        if held.vector != self._name:
+        if held.vector != self._adapter.name:
             return 0
-        common = _common_prefix(held.tokens, tokens)
+        common = common_prefix(held.tokens, tokens)
         # Between the two ends of what was read plainly one of the two was steered and the other was not.
         return common if held.plain == plain or not held.vector else min(common, held.plain, plain)
 
@@ -322,7 +253,7 @@ class LlamaContext:
         self._run(llama_cpp.llama_batch_get_one(ids, len(chunk)), chunk)
 
     def _run(self, batch: Any, chunk: Sequence[int]) -> None:
-        self._put_in_force(self.steered and len(self.tokens) >= self.plain)
+        self._adapter.act(len(self.tokens) >= self.plain)
         self._at = None
         status = llama_cpp.llama_decode(self._context, batch)
         if status == 0:
@@ -337,19 +268,5 @@ class LlamaContext:
         raise EngineError(f"llama.cpp cannot evaluate {len(chunk)} tokens at position {held} (code {status})")
 
 
-def _same(one: NDArray[np.float32] | None, other: NDArray[np.float32] | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return np.array_equal(one, other)
-
-
 def _bytes_of(array: NDArray[np.uint8]) -> Any:
     return array.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-
-
-def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
-    length = min(len(one), len(other))
-    for index in range(length):
-        if one[index] != other[index]:
-            return index
-    return length
