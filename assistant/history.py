@@ -61,6 +61,14 @@ class History:
         """A new conversation with a copy of the branch down to this message."""
         return self._store.conversations.fork(message_id)
 
+    def show(self, message_id: int) -> None:
+        """Show a branch with this message: the one that is shown if it has it, else the one last added to."""
+        conversation_id = self._store.messages.get(message_id).conversation_id
+        leaf = self._store.conversations.get(conversation_id).active_leaf_id
+        if leaf is None or all(message.id != message_id for message in self._store.messages.branch(leaf)):
+            newest = self._store.messages.newest_leaf(message_id)
+            self._store.conversations.set_active_leaf(conversation_id, newest.id)
+
     def delete(self, conversation_id: int) -> None:
         """Delete a conversation; `restore` takes that back for ten minutes, then it is forgotten."""
         self._store.conversations.trash(conversation_id)

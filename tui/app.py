@@ -25,9 +25,10 @@ from tui.screens.help import HelpScreen
 from tui.screens.settings import SettingsScreen
 from tui.telling import telling
 from tui.widgets.confirm import ConfirmModal
+from tui.widgets.conversations import ConversationList
 from tui.widgets.message import MessageView
 from tui.widgets.prompt import Prompt
-from tui.widgets.sidebar import Sidebar
+from tui.widgets.search_line import SearchLine
 
 
 def toss() -> bool:
@@ -107,7 +108,8 @@ class AssistantApp(App[int]):
                         ("Chat", ChatScreen.BINDINGS),
                         ("Writing", Prompt.BINDINGS),
                         ("On a message (up from an empty prompt)", MessageView.BINDINGS),
-                        ("Conversations", Sidebar.BINDINGS),
+                        ("Conversations", ConversationList.BINDINGS),
+                        ("Searching", SearchLine.BINDINGS),
                         ("Side by side", CompareScreen.BINDINGS),
                         ("Settings", SettingsScreen.BINDINGS),
                     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from assistant.records import (
     Piece,
     PreferenceItem,
     Prefill,
+    SearchHit,
     Source,
     SteeringState,
     VectorUse,
@@ -62,7 +63,8 @@ class ScriptedChat:
         self._shown: dict[tuple[int, int | None], int] = {}
 
     def conversations(self) -> list[Conversation]:
-        return sorted(self._conversations.values(), key=lambda one: (one.updated_at, one.id), reverse=True)
+        kept = [one for one in self._conversations.values() if one.deleted_at is None]
+        return sorted(kept, key=lambda one: (one.updated_at, one.id), reverse=True)
 
     def new_conversation(self) -> Conversation:
         number = len(self._conversations) + 1
@@ -70,10 +72,10 @@ class ScriptedChat:
         return self._conversations[number]
 
     def rename(self, conversation_id: int, title: str) -> None:
-        self._conversations[conversation_id] = replace(self._conversations[conversation_id], title=title)
+        self.change_conversation(conversation_id, title=title)
 
-    def delete(self, conversation_id: int) -> None:
-        del self._conversations[conversation_id]
+    def change_conversation(self, conversation_id: int, **fields: object) -> None:
+        self._conversations[conversation_id] = replace(self._conversations[conversation_id], **fields)  # type: ignore[arg-type]
 
     def messages(self, conversation_id: int) -> list[Message]:
         branch: list[Message] = []
@@ -258,6 +260,72 @@ class ScriptedChat:
         return replace(message, sibling_index=siblings.index(message_id), sibling_count=len(siblings))
 
 
+class ScriptedHistory:
+    """The conversations of a scripted chat as a collection; a search finds a text in whatever case."""
+
+    def __init__(self, chat: ScriptedChat) -> None:
+        self._chat = chat
+        self.searched: list[str] = []
+
+    def conversations(self, *, archived: bool = False) -> list[Conversation]:
+        found = [one for one in self._chat.conversations() if one.archived is archived]
+        return sorted(found, key=lambda one: not one.pinned)
+
+    def deleted(self) -> list[Conversation]:
+        gone = [one for one in self._chat._conversations.values() if one.deleted_at is not None]
+        return sorted(gone, key=lambda one: one.deleted_at or START, reverse=True)
+
+    def search(self, query: str) -> list[SearchHit]:
+        self.searched.append(query)
+        hits = []
+        for one in self._chat.conversations():
+            spoken = [m for m in self._chat._messages.values() if m.conversation_id == one.id]
+            places = [(None, None, one.title), *((m.id, m.role, m.text) for m in spoken)]
+            for message_id, role, text in places:
+                snippet = " ".join(text.split())[:90]
+                if query.casefold() in text.casefold():
+                    at = snippet.casefold().find(query.casefold())
+                    marks = ((at, at + len(query)),) if at >= 0 else ()
+                    hits.append(SearchHit(one.id, message_id, snippet, marks, one.title, role, START))
+        return hits
+
+    def show(self, message_id: int) -> None:
+        message: Message | None = self._chat._messages[message_id]
+        while message is not None:
+            self._chat._shown[(message.conversation_id, message.parent_id)] = message.id
+            message = self._chat._messages.get(message.parent_id or 0)
+
+    def give_title(self, conversation_id: int, title: str) -> None:
+        self._chat.rename(conversation_id, title)
+
+    def set_pinned(self, conversation_id: int, pinned: bool) -> None:
+        self._chat.change_conversation(conversation_id, pinned=pinned)
+
+    def set_archived(self, conversation_id: int, archived: bool) -> None:
+        self._chat.change_conversation(conversation_id, archived=archived)
+
+    def set_tags(self, conversation_id: int, tags: Collection[str]) -> None:
+        kept = tuple(tag.strip() for tag in tags if tag.strip())
+        self._chat.change_conversation(conversation_id, tags=kept)
+
+    def fork(self, message_id: int) -> Conversation:
+        made = self._chat.new_conversation()
+        message = self._chat._messages[message_id]
+        self._chat.rename(made.id, self._chat._conversations[message.conversation_id].title)
+        branch = self._chat.messages(message.conversation_id)
+        parent = None
+        for one in branch[: 1 + next(place for place, other in enumerate(branch) if other.id == message_id)]:
+            parent = self._chat.add(made.id, one.role, one.text, parent, origin=one.origin, stats=one.stats).id
+        return made
+
+    def delete(self, conversation_id: int) -> None:
+        moment = START + timedelta(seconds=len(self.deleted()))
+        self._chat.change_conversation(conversation_id, deleted_at=moment)
+
+    def restore(self, conversation_id: int) -> None:
+        self._chat.change_conversation(conversation_id, deleted_at=None)
+
+
 class ScriptedProfiles:
     """Versions that a test puts in."""
 
@@ -415,6 +483,7 @@ class ScriptedAssistant:
         self.profiles = ScriptedProfiles()
         self.vectors = ScriptedVectors()
         self.chat = ScriptedChat(self.profiles, self.vectors)
+        self.history = ScriptedHistory(self.chat)
         self.preferences = ScriptedPreferences()
         self.rebuild = ScriptedRebuild()
         self.closed = False

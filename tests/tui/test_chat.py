@@ -1,7 +1,7 @@
 """The chat by its keys."""
 
 import pytest
-from textual.widgets import Button, TextArea
+from textual.widgets import TextArea
 
 from assistant.records import MessageState, Origin
 from tests.tui.doubles import ScriptedAssistant
@@ -10,7 +10,6 @@ from tests.tui.samples import app_of, with_conversations, with_profile
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.messages import WINDOW, MessageList
 from tui.widgets.prompt import Prompt
-from tui.widgets.sidebar import Sidebar
 from tui.widgets.text_modal import TextModal
 
 
@@ -215,32 +214,6 @@ async def test_a_reply_goes_on_in_its_conversation_while_another_is_shown(settle
         assert not views(app)
         await app.screen.open(3)
         await settle(pilot, lambda: texts(app)[-1].endswith("`42`."))
-
-
-async def test_the_sidebar_opens_renames_and_deletes_with_a_question(settle) -> None:
-    assistant = with_conversations()
-    app = app_of(assistant)
-    async with app.run_test(size=(140, 45)) as pilot:
-        sidebar = app.screen.query_one(Sidebar)
-        await pilot.press("ctrl+b")
-        assert not sidebar.display
-        await pilot.press("ctrl+b", "down", "enter")
-        await settle(pilot, lambda: len(views(app)) == 2)
-        await pilot.press("ctrl+b", "ctrl+b", "r")
-        await settle(pilot, lambda: app.screen is not sidebar.screen)
-        await pilot.press(*"!", "enter")
-        await settle(pilot, lambda: app.screen is sidebar.screen)
-        assert "A birthday letter!" in [one.title for one in assistant.chat.conversations()]
-        await pilot.press("d")
-        await settle(pilot, lambda: isinstance(app.screen, ConfirmModal))
-        assert [str(button.label) for button in app.screen.query(Button)] == ["Keep [esc]", "Delete [y]"]
-        await pilot.press("enter")
-        await settle(pilot, lambda: app.screen is sidebar.screen)
-        assert len(assistant.chat.conversations()) == 3
-        await pilot.press("d")
-        await settle(pilot, lambda: isinstance(app.screen, ConfirmModal))
-        await pilot.press("y")
-        await settle(pilot, lambda: len(assistant.chat.conversations()) == 2)
 
 
 async def test_an_engine_error_is_said_in_place_and_the_screen_lives_on(settle) -> None:

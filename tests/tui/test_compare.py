@@ -136,8 +136,8 @@ async def test_escape_stops_the_pair_which_can_still_be_judged_and_then_leaves(s
             assert "✓ A" in said(app)
             await pilot.press("escape")
             await settle(pilot, lambda app=app: isinstance(app.screen, ChatScreen))
-            sidebar = app.screen.query_one("#sidebar")
-            assert "Why?" in sidebar.get_option_at_index(0).prompt.plain
+            conversations = app.screen.query_one("#conversations")
+            assert "Why?" in conversations.get_option_at_index(0).prompt.plain
 
 
 async def test_a_pair_that_waits_for_the_model_does_not_begin_after_escape(settle) -> None:

@@ -11,10 +11,12 @@ from tests.tui.doubles import ScriptedAssistant
 from tests.tui.reading import write
 from tests.tui.samples import app_of, with_conversations
 from tui.widgets.confirm import ConfirmModal
+from tui.widgets.conversations import ConversationList
+from tui.widgets.hits import HitList
 from tui.widgets.message import MessageView
 from tui.widgets.prompt import Prompt
-from tui.widgets.sidebar import Sidebar
-from tui.widgets.text_modal import TextModal
+from tui.widgets.search_line import SearchLine
+from tui.widgets.text_modal import LineModal, TextModal
 
 
 async def test_control_c_quits_only_when_idle(settle) -> None:
@@ -56,7 +58,8 @@ async def test_every_binding_has_an_id() -> None:
     from tui.screens.settings import SettingsScreen
 
     screens = (ChatScreen, CompareScreen, SettingsScreen)
-    for owner in (AssistantApp, *screens, MessageView, Prompt, Sidebar, TextModal, ConfirmModal):
+    widgets = (MessageView, Prompt, ConversationList, SearchLine, TextModal, LineModal, ConfirmModal)
+    for owner in (AssistantApp, *screens, *widgets):
         assert all(isinstance(one, Binding) and one.id for one in owner.BINDINGS), owner
 
 
@@ -78,18 +81,22 @@ async def test_help_and_palette_are_drawn_from_the_bindings(settle) -> None:
 async def test_a_storage_error_is_told_and_nothing_dies(settle, monkeypatch: pytest.MonkeyPatch) -> None:
     assistant = with_conversations()
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise AssistantError("history.db: the disk is full; free some space")
 
     app = app_of(assistant)
     async with app.run_test(notifications=True) as pilot:
-        for name in ("new_conversation", "rate", "conversations", "messages", "delete", "edit_reply"):
+        for name in ("new_conversation", "rate", "messages", "edit_reply"):
             monkeypatch.setattr(assistant.chat, name, full)
+        for name in ("conversations", "deleted", "delete", "search", "set_pinned"):
+            monkeypatch.setattr(assistant.history, name, full)
         await pilot.press("up", "plus")
         await settle(pilot, lambda: bool(app.screen.query(".notice.-error")))
         await pilot.press("ctrl+n")
         await write(pilot, "hi")
         await settle(pilot)
+        await pilot.press("ctrl+b", "p", "d", "ctrl+f", *"hi")
+        await settle(pilot, lambda: "disk is full" in app.screen.query_one(HitList).get_option_at_index(0).prompt.plain)
         assert app.is_running
         assert any("disk is full" in one.message for one in app._notifications)
 

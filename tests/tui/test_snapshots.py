@@ -4,6 +4,8 @@ import pytest
 
 from tests.tui import samples
 from tests.tui.doubles import ScriptedAssistant
+from tui.widgets.conversations import ConversationList
+from tui.widgets.hits import HitList
 from tui.widgets.prompt import Prompt
 
 SIZES = [(80, 24), (140, 45)]
@@ -20,6 +22,25 @@ async def send(pilot, text: str) -> None:
 async def quiet(pilot) -> None:
     for _ in range(5):
         await pilot.pause()
+
+
+async def until(pilot, ready) -> None:
+    for _ in range(200):
+        await pilot.pause()
+        if ready():
+            return await quiet(pilot)
+    raise AssertionError("the screen did not come to what was waited for")
+
+
+async def turn_to(pilot, key: str, page: str) -> None:
+    """Open a page of the settings, and wait until the focus has come into it."""
+    await pilot.press("f2", key)
+
+    def arrived() -> bool:
+        focused = pilot.app.screen.focused
+        return focused is not None and any(node.id == page for node in focused.ancestors)
+
+    await until(pilot, arrived)
 
 
 @sizes
@@ -58,6 +79,32 @@ def test_error(snap_compare, size) -> None:
         await send(pilot, "Why is the sky blue?")
 
     assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=ask)
+
+
+@sizes
+def test_searching(snap_compare, size) -> None:
+    async def search(pilot) -> None:
+        await pilot.press("ctrl+f", *"coffee")
+        await until(pilot, lambda: pilot.app.screen.query_one(HitList).query_shown == "coffee")
+
+    assert snap_compare(samples.app_of(samples.with_conversations()), terminal_size=size, run_before=search)
+
+
+@sizes
+def test_organised(snap_compare, size) -> None:
+    """Pinned, tagged, archived, with a deletion that can be undone; the list has the focus."""
+    assistant = samples.with_conversations()
+    assistant.chat.change_conversation(1, pinned=True, tags=("work", "talks"))
+    assistant.chat.change_conversation(2, archived=True)
+
+    async def delete(pilot) -> None:
+        await pilot.press("ctrl+b")
+        if not pilot.app.screen.query_one(ConversationList).has_focus:
+            await pilot.press("ctrl+b")
+        await pilot.press("end", "d")
+        await quiet(pilot)
+
+    assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=delete)
 
 
 @sizes
@@ -105,7 +152,8 @@ def test_rebuilding(snap_compare, size) -> None:
     assistant.rebuild.script = samples.PROGRESS
 
     async def rebuild(pilot) -> None:
-        await pilot.press("f2", "2", "b")
+        await turn_to(pilot, "2", "rebuild")
+        await pilot.press("b")
         await quiet(pilot)
 
     assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=rebuild)
@@ -114,8 +162,7 @@ def test_rebuilding(snap_compare, size) -> None:
 @sizes
 def test_outcome(snap_compare, size) -> None:
     async def page(pilot) -> None:
-        await pilot.press("f2", "3")
-        await quiet(pilot)
+        await turn_to(pilot, "3", "outcome")
 
     assert snap_compare(samples.app_of(samples.with_profile()), terminal_size=size, run_before=page)
 
@@ -123,8 +170,7 @@ def test_outcome(snap_compare, size) -> None:
 @sizes
 def test_no_gain(snap_compare, size) -> None:
     async def page(pilot) -> None:
-        await pilot.press("f2", "3")
-        await quiet(pilot)
+        await turn_to(pilot, "3", "outcome")
 
     assert snap_compare(samples.app_of(samples.with_profile(False)), terminal_size=size, run_before=page)
 
@@ -132,8 +178,7 @@ def test_no_gain(snap_compare, size) -> None:
 @sizes
 def test_imported_vectors(snap_compare, size) -> None:
     async def section(pilot) -> None:
-        await pilot.press("f2", "3")
-        await quiet(pilot)
+        await turn_to(pilot, "3", "outcome")
         pilot.app.screen.query_one("#vectors").focus()
         await quiet(pilot)
 
@@ -145,8 +190,7 @@ def test_limited_outcome(snap_compare, size) -> None:
     """Another author's gain, and why the best method was not used."""
 
     async def page(pilot) -> None:
-        await pilot.press("f2", "3")
-        await quiet(pilot)
+        await turn_to(pilot, "3", "outcome")
 
     assert snap_compare(samples.app_of(samples.with_limitation()), terminal_size=size, run_before=page)
 
@@ -154,8 +198,7 @@ def test_limited_outcome(snap_compare, size) -> None:
 @sizes
 def test_learned_from(snap_compare, size) -> None:
     async def page(pilot) -> None:
-        await pilot.press("f2", "1")
-        await quiet(pilot)
+        await turn_to(pilot, "1", "learned")
 
     assert snap_compare(samples.app_of(samples.with_profile()), terminal_size=size, run_before=page)
 

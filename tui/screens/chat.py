@@ -19,22 +19,22 @@ from textual.worker import Worker
 from assistant.app import Assistant
 from assistant.chat import ChatEvent, UserMessage
 from assistant.errors import AssistantError
-from assistant.records import Conversation
 from assistant.reply import ReplyFinished
-from assistant.visible import one_line, sanitise
+from assistant.visible import sanitise
 from tui.live_reply import LiveReply
 from tui.rebuild_job import RebuildJob
+from tui.screens.conversation_wishes import ConversationWishes
 from tui.screens.conversing import ConversingScreen
 from tui.screens.message_wishes import MessageWishes
 from tui.screens.welcome import welcome
 from tui.telling import telling
-from tui.widgets.confirm import ConfirmModal
+from tui.widgets.conversations import ConversationList
+from tui.widgets.hits import HitList
 from tui.widgets.message import MessageView
 from tui.widgets.messages import MessageList
 from tui.widgets.prompt import Prompt
-from tui.widgets.sidebar import UNTITLED, Sidebar
+from tui.widgets.sidebar import Sidebar
 from tui.widgets.status import StatusLine
-from tui.widgets.text_modal import LineModal
 
 NARROW = 100
 
@@ -51,12 +51,32 @@ class _Waiting:
 class ChatScreen(ConversingScreen):
     """Where one talks with the model."""
 
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-roomy")]  # noqa: RUF012  # so declared by Textual
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop_reply", "Stop", tooltip="Stop the reply, keep what came", id="chat.stop"),
         Binding("escape", "to_prompt", "Prompt", tooltip="Back to the prompt", id="chat.prompt"),
         Binding("ctrl+n", "new_chat", "New", tooltip="New chat", id="chat.new"),
         Binding("f3", "compare", "Compare", tooltip="Two replies side by side: steered or not", id="chat.compare"),
         Binding("ctrl+b", "toggle_sidebar", "Chats", tooltip="Show or hide the conversations", id="chat.sidebar"),
+        # With priority, as the prompt has a use of its own for it.
+        Binding(
+            "ctrl+f",
+            "search",
+            "Search",
+            tooltip="Search all that was said",
+            show=False,
+            priority=True,
+            id="chat.search",
+        ),
+        Binding(
+            "slash",
+            "search",
+            "Search",
+            tooltip="Search, from outside the prompt",
+            key_display="/",
+            show=False,
+            id="chat.search_by_slash",
+        ),
     ]
 
     class CompareAsked(Event):
@@ -71,8 +91,9 @@ class ChatScreen(ConversingScreen):
         self._load_over = asyncio.Event()
         self._messages = MessageList()
         self._status = StatusLine()
-        self._sidebar = Sidebar()
-        self._wishes = MessageWishes(self, assistant.chat, self._messages)
+        self._sidebar = Sidebar(assistant.history)
+        self._wishes = MessageWishes(self, assistant.chat, assistant.history, self._messages)
+        self._conversation_wishes = ConversationWishes(self, assistant.history)
         self.live = LiveReply(self._messages, self._status)
 
     def compose(self) -> ComposeResult:
@@ -87,11 +108,14 @@ class ChatScreen(ConversingScreen):
     async def on_mount(self) -> None:
         self._sidebar.display = self._assistant.settings.appearance.sidebar and self.app.size.width >= NARROW
         with telling(self):
-            conversations = self._chat.conversations()
-            await self.open(conversations[0].id if conversations else None)
+            await self.open(self._last_used())
         self._show_steering()
         self.query_one(Prompt).focus()
         self._load_model()
+
+    def _last_used(self) -> int | None:
+        conversations = self._assistant.history.conversations()
+        return max(conversations, key=lambda one: (one.updated_at, one.id)).id if conversations else None
 
     def on_screen_resume(self) -> None:
         if self.is_mounted:
@@ -130,17 +154,22 @@ class ChatScreen(ConversingScreen):
         await self._messages.notice(f"✗ {error}", "error")
         self.notify(sanitise(str(error)), title="That did not work", severity="error", markup=False)
 
-    async def open(self, conversation_id: int | None) -> None:
-        """Show a conversation; None is a chat that is not begun."""
+    @property
+    def shown(self) -> int | None:
+        """The shown conversation; None in a chat that is not begun."""
+        return self._messages.conversation_id
+
+    async def open(self, conversation_id: int | None, at: int | None = None) -> None:
+        """Show a conversation (None is a chat that is not begun) from its end, or with the focus on a message."""
         messages = self._chat.messages(conversation_id) if conversation_id is not None else []
         if self.live.belongs_to(conversation_id):
             messages = self.live.merged(messages)
-        await self._messages.show(conversation_id, messages, welcome(self._assistant.paths))
+        await self._messages.show(conversation_id, messages, welcome(self._assistant.paths), at)
         self.show_conversations()
 
     def show_conversations(self) -> None:
         """Draw the sidebar anew."""
-        self._sidebar.show(self._chat.conversations(), self._messages.conversation_id)
+        self._sidebar.show(self._messages.conversation_id)
 
     def on_prompt_left_upwards(self) -> None:
         if views := self._messages.views():
@@ -202,38 +231,41 @@ class ChatScreen(ConversingScreen):
     async def on_message_view_asked(self, event: MessageView.Asked) -> None:
         await self._wishes.fulfil(event.view, event.wish)
 
-    async def on_sidebar_opened(self, event: Sidebar.Opened) -> None:
+    async def on_conversation_list_opened(self, event: ConversationList.Opened) -> None:
         with telling(self):
             await self.open(event.conversation_id)
-        if self.app.size.width < NARROW:
-            self._sidebar.display = False
+        self._make_room()
         self.query_one(Prompt).focus()
 
-    @work
-    async def on_sidebar_rename_asked(self, event: Sidebar.RenameAsked) -> None:
-        title = await self.app.push_screen_wait(LineModal("Title of the conversation", event.conversation.title))
+    async def on_hit_list_chosen(self, event: HitList.Chosen) -> None:
+        hit = event.hit
+        if hit.message_id is None:
+            await self.on_conversation_list_opened(ConversationList.Opened(hit.conversation_id))
+            return
         with telling(self):
-            if title:
-                self._chat.rename(event.conversation.id, title)
-            self.show_conversations()
+            if not self.live.belongs_to(hit.conversation_id):  # its reply stands on the branch that is shown
+                self._assistant.history.show(hit.message_id)
+            await self.open(hit.conversation_id, hit.message_id)
+            if self._messages.find(hit.message_id) is None:
+                self.notify("It is on another branch; that can be shown once the reply is written.", severity="warning")
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if self.app.size.width < NARROW:
+            self._sidebar.display = False
 
     @work
-    async def on_sidebar_delete_asked(self, event: Sidebar.DeleteAsked) -> None:
-        conversation = event.conversation
-        title = one_line(conversation.title, 40) or UNTITLED
-        question = f"Delete “{title}” with all its messages? This cannot be undone."
-        if await self.app.push_screen_wait(ConfirmModal(question, "Delete")):
-            with telling(self):
-                await self._delete(conversation)
+    async def on_conversation_list_asked(self, event: ConversationList.Asked) -> None:
+        await self._conversation_wishes.fulfil(event)
 
-    async def _delete(self, conversation: Conversation) -> None:
-        if self.live.belongs_to(conversation.id) and self._reply is not None:
+    async def on_conversation_list_undo_asked(self) -> None:
+        await self._conversation_wishes.undo()
+
+    async def end_reply(self, conversation_id: int) -> None:
+        """Stop the reply that streams in a conversation, if one does, and wait for its end."""
+        if self.live.belongs_to(conversation_id) and self._reply is not None:
             await self._chat.stop()
             await self._reply.wait()
-        self._chat.delete(conversation.id)
-        if conversation.id == self._messages.conversation_id:
-            await self.open(None)
-        self.show_conversations()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Esc stops a running reply, else it leads back to the prompt."""
@@ -262,8 +294,15 @@ class ChatScreen(ConversingScreen):
 
     def action_toggle_sidebar(self) -> None:
         """Show and enter the sidebar, or hide it."""
-        self._sidebar.display = not self._sidebar.display
-        self.set_focus(self._sidebar if self._sidebar.display else self.query_one(Prompt))
+        if self._sidebar.display:
+            self._sidebar.display = False
+            self.query_one(Prompt).focus()
+        else:
+            self._sidebar.enter()
+
+    def action_search(self) -> None:
+        """Search all that was said."""
+        self._sidebar.search()
 
     def action_compare(self) -> None:
         """Hold two replies against each other."""

@@ -20,8 +20,21 @@ class ConversingScreen(Screen[None]):
         """Show a reply as it streams."""
         raise NotImplementedError
 
-    async def open(self, conversation_id: int | None) -> None:
-        """Show a conversation; None is a chat that is not begun."""
+    @property
+    def shown(self) -> int | None:
+        """The shown conversation; None in a chat that is not begun."""
+        raise NotImplementedError
+
+    async def open(self, conversation_id: int | None, at: int | None = None) -> None:
+        """Show a conversation (None is a chat that is not begun) from its end, or with the focus on a message."""
+        raise NotImplementedError
+
+    def show_conversations(self) -> None:
+        """Draw the list of conversations anew."""
+        raise NotImplementedError
+
+    async def end_reply(self, conversation_id: int) -> None:
+        """Stop the reply that streams in a conversation, if one does, and wait for its end."""
         raise NotImplementedError
 
     async def show_error(self, error: AssistantError) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assistant.chat import Chat
 from assistant.errors import AssistantError
+from assistant.history import History
 from tui.screens.conversing import ConversingScreen
 from tui.widgets.message import MessageView
 from tui.widgets.messages import MessageList
@@ -16,11 +17,12 @@ NEEDS_QUIET = {"edit", "regenerate", "continue", "older", "newer"}
 
 
 class MessageWishes:
-    """Copies, edits, rates, regenerates and switches branches."""
+    """Copies, edits, rates, regenerates, forks and switches branches."""
 
-    def __init__(self, screen: ConversingScreen, chat: Chat, messages: MessageList) -> None:
+    def __init__(self, screen: ConversingScreen, chat: Chat, history: History, messages: MessageList) -> None:
         self._screen = screen
         self._chat = chat
+        self._history = history
         self._messages = messages
 
     async def fulfil(self, view: MessageView, wish: str) -> None:
@@ -45,6 +47,10 @@ class MessageWishes:
                 view.show_record(self._chat.rate(view.record.id, rating))
             case "older" | "newer":
                 await self._switch(view, STEPS[wish])
+            case "fork":
+                fork = self._history.fork(view.record.id)
+                await self._screen.open(fork.id)
+                self._screen.notify("A copy up to this message; the first conversation stays as it is.")
             case "edit":
                 self._screen.run_worker(self._edit(view))
             case "regenerate":
@@ -60,12 +66,10 @@ class MessageWishes:
             self._screen.action_to_prompt()
 
     async def _switch(self, view: MessageView, step: int) -> None:
-        parent = view.record.parent_id
+        conversation_id, parent = view.record.conversation_id, view.record.parent_id
         self._chat.switch_branch(view.record.id, step)
-        await self._screen.open(self._messages.conversation_id)
-        shown = next((other for other in self._messages.views() if other.record.parent_id == parent), None)
-        if shown is not None:
-            shown.focus()
+        shown = next(other for other in self._chat.messages(conversation_id) if other.parent_id == parent)
+        await self._screen.open(conversation_id, shown.id)
 
     async def _edit(self, view: MessageView) -> None:
         record = view.record

@@ -38,6 +38,14 @@ class MessageView(Vertical, can_focus=True):
         Binding("plus", "ask('up')", "Like", key_display="+", id="message.up"),
         Binding("minus", "ask('down')", "Dislike", key_display="-", id="message.down"),
         Binding(
+            "f",
+            "ask('fork')",
+            "Fork",
+            tooltip="Go on from here in a copy, a conversation of its own",
+            show=False,
+            id="message.fork",
+        ),
+        Binding(
             "t", "toggle_thoughts", "Thoughts", tooltip="Show or fold what the model thought", id="message.thoughts"
         ),
         Binding("left_square_bracket", "ask('older')", "Older branch", key_display="[", id="message.older"),

@@ -1,4 +1,4 @@
-"""The shown branch of a conversation: its last messages, more when scrolled up, following the end."""
+"""The shown branch of a conversation: a window of its messages, more when scrolled to an end, following the last."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tui.text import literal
 from tui.widgets.message import MessageView
 
 WINDOW = 50
-"""Messages mounted at first, and with every step upwards."""
+"""Messages mounted at first, and with every step further."""
 
 
 class MessageList(VerticalScroll, can_focus=False):
@@ -22,6 +22,7 @@ class MessageList(VerticalScroll, can_focus=False):
         super().__init__(id="messages")
         self.conversation_id: int | None = None
         self._earlier: list[Message] = []
+        self._later: list[Message] = []
         self._loading = False
 
     def compose(self) -> ComposeResult:
@@ -30,16 +31,33 @@ class MessageList(VerticalScroll, can_focus=False):
     def on_mount(self) -> None:
         self.anchor()
 
-    async def show(self, conversation_id: int | None, messages: list[Message], welcome: Content) -> None:
-        """Show a conversation from its end, or the welcome where nothing was said yet."""
+    async def show(
+        self, conversation_id: int | None, messages: list[Message], welcome: Content, at: int | None = None
+    ) -> None:
+        """Show a conversation from its end, or with the focus on one message; the welcome where nothing was said."""
         self.conversation_id = conversation_id
-        self._earlier, last = messages[:-WINDOW], messages[-WINDOW:]
+        self.query_one("#welcome", Static).update(welcome)
+        self.query_one("#welcome").display = not messages
+        await self._mount_window(messages, at)
+
+    async def _mount_window(self, messages: list[Message], at: int | None = None) -> None:
+        place = next((index for index, message in enumerate(messages) if message.id == at), None)
+        start = max(0, len(messages) - WINDOW if place is None else place - WINDOW // 2)
+        self._earlier, self._later = messages[:start], messages[start + WINDOW :]
         async with self.batch():
             await self.query("MessageView, .notice").remove()
-            self.query_one("#welcome", Static).update(welcome)
-            self.query_one("#welcome").display = not messages
-            await self.mount_all([MessageView(message) for message in last])
-        self.anchor()
+            await self.mount_all([MessageView(message) for message in messages[start : start + WINDOW]])
+        if at is not None and (view := self.find(at)) is not None:
+            self.anchor(False)
+            view.focus(scroll_visible=False)
+            self.call_after_refresh(self.scroll_to_widget, view, top=True, animate=False)
+        else:
+            self.anchor()
+
+    async def _to_end(self) -> None:
+        """Show the end, where the window is further up."""
+        if self._later:
+            await self._mount_window([*self._earlier, *(view.record for view in self.views()), *self._later])
 
     def views(self) -> list[MessageView]:
         """The mounted messages, oldest first."""
@@ -55,6 +73,8 @@ class MessageList(VerticalScroll, can_focus=False):
         if (present := self.find(message.id)) is not None:
             present.show_record(message)
             return present
+        if self._later and not any(view.record.id == message.parent_id for view in self.views()):
+            await self._to_end()
         view = MessageView(message)
         focused = await self._cut_after(message.parent_id)
         await self.mount(view)
@@ -65,6 +85,7 @@ class MessageList(VerticalScroll, can_focus=False):
 
     async def _cut_after(self, parent_id: int | None) -> bool:
         """Take away all messages after one, and old errors; returns whether one of them had the focus."""
+        self._later = []
         views = self.views()
         kept = next((index + 1 for index, view in enumerate(views) if view.record.id == parent_id), 0)
         focused = any(view.has_focus for view in views[kept:])
@@ -75,6 +96,7 @@ class MessageList(VerticalScroll, can_focus=False):
 
     async def notice(self, text: str, kind: str) -> Static:
         """Put a line of ours (`error`, `queued`) at the end."""
+        await self._to_end()
         line = Static(literal(text), classes=f"notice -{kind}")
         await self.mount(line)
         self.anchor()
@@ -87,11 +109,16 @@ class MessageList(VerticalScroll, can_focus=False):
         return views[index] if 0 <= index < len(views) else None
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Load more when the top comes into sight."""
+        """Load more when an end of the window comes into sight."""
         super().watch_scroll_y(old_value, new_value)
-        if self._earlier and new_value <= 1 and new_value < old_value and not self._loading:
+        if self._loading:
+            return
+        if self._earlier and new_value <= 1 and new_value < old_value:
             self._loading = True
             self.run_worker(self.load_earlier())
+        elif self._later and new_value >= self.max_scroll_y - 1 and new_value > old_value:
+            self._loading = True
+            self.run_worker(self.load_later())
 
     async def load_earlier(self) -> None:
         """Mount the messages before the first one, which stays where it is on the screen."""
@@ -101,6 +128,12 @@ class MessageList(VerticalScroll, can_focus=False):
         async with self.batch():
             await self.mount_all([MessageView(message) for message in more], before=first)
         self.call_after_refresh(self._settle, first)
+
+    async def load_later(self) -> None:
+        """Mount the messages after the last one; nothing above them moves."""
+        more, self._later = self._later[:WINDOW], self._later[WINDOW:]
+        await self.mount_all([MessageView(message) for message in more])
+        self._loading = False
 
     def _settle(self, first: MessageView) -> None:
         self.scroll_to_widget(first, top=True, animate=False)

@@ -1,97 +1,85 @@
-"""The list of conversations."""
+"""The side: all conversations, and a search over what was said in them."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import asyncio
 
-from textual.binding import Binding, BindingType
-from textual.content import Content
-from textual.message import Message
-from textual.widgets import OptionList
-from textual.widgets.option_list import Option
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Input
 
-from assistant.records import Conversation
-from assistant.visible import one_line
+from assistant.errors import AssistantError
+from assistant.history import History
+from tui.widgets.conversations import ConversationList
+from tui.widgets.hits import HitList
+from tui.widgets.search_line import SearchLine
 
-TITLE_WIDTH = 22
-UNTITLED = "New chat"
+PAUSE_SECONDS = 0.05
+"""Keys that follow each other faster make one search."""
 
 
-class Sidebar(OptionList):
-    """Conversations, last used first; the one that is open carries a mark."""
+class Sidebar(Vertical):
+    """The conversations, or while one searches what was found."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", "Down", show=False, id="sidebar.down"),
-        Binding("k", "cursor_up", "Up", show=False, id="sidebar.up"),
-        Binding("r", "ask_rename", "Rename", id="sidebar.rename"),
-        Binding("delete,d", "ask_delete", "Delete", id="sidebar.delete"),
-    ]
-
-    class Opened(Message):
-        """A conversation was chosen."""
-
-        def __init__(self, conversation_id: int) -> None:
-            super().__init__()
-            self.conversation_id = conversation_id
-
-    class RenameAsked(Message):
-        """The person wants another title."""
-
-        def __init__(self, conversation: Conversation) -> None:
-            super().__init__()
-            self.conversation = conversation
-
-    class DeleteAsked(Message):
-        """The person wants a conversation gone."""
-
-        def __init__(self, conversation: Conversation) -> None:
-            super().__init__()
-            self.conversation = conversation
-
-    def __init__(self) -> None:
+    def __init__(self, history: History) -> None:
         super().__init__(id="sidebar")
-        self.border_title = "Conversations"
-        self._conversations: dict[str, Conversation] = {}
-        self._current = ""
+        self._history = history
+        self.hits = HitList()
+        self.line = SearchLine(self.hits)
+        self.list = ConversationList(history)
 
-    def show(self, conversations: list[Conversation], current: int | None) -> None:
-        """Draw the list anew, keeping the highlighted line."""
-        highlighted = self._highlighted_key() if self.has_focus else ""
-        self._current = str(current)
-        self._conversations = {str(one.id): one for one in conversations}
-        if not conversations:
-            self.set_options([Option(Content.styled("  none yet", "dim"), disabled=True)])
-            return
-        self.set_options([Option(_line(one, one.id == current), id=str(one.id)) for one in conversations])
-        self._highlight(highlighted or self._current)
+    def compose(self) -> ComposeResult:
+        yield self.line
+        yield self.list
+        yield self.hits
 
-    def _highlight(self, key: str) -> None:
-        if key in self._conversations:
-            self.highlighted = self.get_option_index(key)
+    def on_mount(self) -> None:
+        self.hits.display = False
 
-    def on_focus(self) -> None:
-        self._highlight(self._current)
+    def show(self, current: int | None) -> None:
+        """Read the conversations anew.
 
-    def _highlighted_key(self) -> str:
-        option = self.highlighted_option
-        return option.id or "" if option else ""
+        Raises: AssistantError: they cannot be read.
+        """
+        self.list.show(current)
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+    def enter(self) -> None:
+        """Take the focus: to the list, or to the search that goes on."""
+        self.display = True
+        (self.line if self.hits.display else self.list).focus()
+
+    def search(self) -> None:
+        """Begin to search, or go on with the last query."""
+        self.display = True
+        self.line.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        if event.option_id in self._conversations:
-            self.post_message(self.Opened(int(event.option_id)))
+        self._search(event.value)
 
-    def action_ask_rename(self) -> None:
-        """Ask for another title of the highlighted conversation."""
-        if conversation := self._conversations.get(self._highlighted_key()):
-            self.post_message(self.RenameAsked(conversation))
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if event.value != self.hits.query_shown:
+            self._find(event.value)
+        self.hits.action_select()
 
-    def action_ask_delete(self) -> None:
-        """Ask for the highlighted conversation to be deleted."""
-        if conversation := self._conversations.get(self._highlighted_key()):
-            self.post_message(self.DeleteAsked(conversation))
+    @work(exclusive=True, group="search")
+    async def _search(self, query: str) -> None:
+        if query.strip():
+            await asyncio.sleep(PAUSE_SECONDS)
+        self._find(query)
 
+    def _find(self, query: str) -> None:
+        searching = bool(query.strip())
+        self.set_class(searching, "-searching")
+        self.hits.display, self.list.display = searching, not searching
+        try:
+            self.hits.show(query, self._history.search(query) if searching else [])
+        except AssistantError as error:
+            self.hits.say(query, f"✗ {error}", "$text-error")
 
-def _line(conversation: Conversation, current: bool) -> Content:
-    title = one_line(conversation.title, TITLE_WIDTH) or UNTITLED
-    return Content.styled(f"▸ {title}", "bold") if current else Content(f"  {title}")
+    def on_search_line_left(self) -> None:
+        self.line.clear()
+        self._find("")
+        self.list.focus()

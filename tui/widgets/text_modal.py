@@ -56,12 +56,13 @@ class TextModal(ModalScreen[str | None]):
 
 
 class LineModal(ModalScreen[str | None]):
-    """One line of text; closes with it, or None."""
+    """One line of text; closes with it, or None where nothing shall change."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", id="line.cancel")]
 
-    def __init__(self, title: str, text: str = "") -> None:
+    def __init__(self, title: str, text: str = "", *, may_be_empty: bool = False) -> None:
         super().__init__()
+        self._may_be_empty = may_be_empty
         self._title = title
         self._text = sanitise(text)
 
@@ -73,7 +74,7 @@ class LineModal(ModalScreen[str | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         text = event.value.strip()
-        self.dismiss(text if text and text != self._text else None)
+        self.dismiss(text if (text or self._may_be_empty) and text != self._text else None)
 
     def action_cancel(self) -> None:
         self.dismiss(None)

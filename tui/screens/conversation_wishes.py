@@ -1,0 +1,77 @@
+"""What the keys on a conversation in the list do."""
+
+from __future__ import annotations
+
+from assistant.history import History
+from assistant.records import Conversation
+from assistant.visible import one_line
+from tui.screens.conversing import ConversingScreen
+from tui.telling import telling
+from tui.widgets.conversations import UNTITLED, ConversationList, Wish
+from tui.widgets.text_modal import LineModal
+
+NAMED_WIDTH = 40
+UNDO_SECONDS = 10
+
+
+class ConversationWishes:
+    """Renames, pins, tags, archives, deletes and takes a deletion back."""
+
+    def __init__(self, screen: ConversingScreen, history: History) -> None:
+        self._screen = screen
+        self._history = history
+
+    async def fulfil(self, event: ConversationList.Asked) -> None:
+        """Do what was asked for with a conversation."""
+        with telling(self._screen):
+            await self._do(event.conversation, event.wish)
+            self._screen.show_conversations()
+
+    async def undo(self) -> None:
+        """Take the last deletion back."""
+        with telling(self._screen):
+            if not (deleted := self._history.deleted()):
+                return
+            self._history.restore(deleted[0].id)
+            if self._screen.shown is None:
+                await self._screen.open(deleted[0].id)
+            self._screen.show_conversations()
+            self._tell(f"“{_name(deleted[0])}” is back.")
+
+    async def _do(self, conversation: Conversation, wish: Wish) -> None:
+        match wish:
+            case "rename":
+                title = await self._ask("Title of the conversation", conversation.title)
+                if title:
+                    self._history.give_title(conversation.id, title)
+            case "tag":
+                tags = await self._ask(
+                    "Tags, with commas between them", ", ".join(conversation.tags), may_be_empty=True
+                )
+                if tags is not None:
+                    self._history.set_tags(conversation.id, tags.split(","))
+            case "pin":
+                self._history.set_pinned(conversation.id, not conversation.pinned)
+            case "archive":
+                self._history.set_archived(conversation.id, not conversation.archived)
+                back = "is back in the list" if conversation.archived else "archived; A shows archived ones"
+                self._tell(f"“{_name(conversation)}” {back}.")
+            case "delete":
+                await self._delete(conversation)
+
+    async def _delete(self, conversation: Conversation) -> None:
+        await self._screen.end_reply(conversation.id)
+        self._history.delete(conversation.id)
+        if conversation.id == self._screen.shown:
+            await self._screen.open(None)
+        self._tell(f"Deleted “{_name(conversation)}”; u undoes it.", UNDO_SECONDS)
+
+    async def _ask(self, title: str, text: str, *, may_be_empty: bool = False) -> str | None:
+        return await self._screen.app.push_screen_wait(LineModal(title, text, may_be_empty=may_be_empty))
+
+    def _tell(self, text: str, seconds: float = 4) -> None:
+        self._screen.notify(text, timeout=seconds, markup=False)
+
+
+def _name(conversation: Conversation) -> str:
+    return one_line(conversation.title, NAMED_WIDTH) or UNTITLED
