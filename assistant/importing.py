@@ -106,6 +106,8 @@ class Importing:
                     total += self._store_all(waiting, preview.path.name)
                     waiting, done = [], 0
                     await _breathe(progress, total.messages + total.texts + total.known)
+                else:
+                    await asyncio.sleep(0)  # screens stay live while it is read
             return total + self._store_all(waiting, preview.path.name)
 
     def _store_all(self, entries: list[Entry], origin: str) -> ImportCounts:

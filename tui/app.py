@@ -26,6 +26,7 @@ from tui.screens.settings import SettingsScreen
 from tui.telling import telling
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.conversations import ConversationList
+from tui.widgets.import_modal import ImportModal
 from tui.widgets.message import MessageView
 from tui.widgets.prompt import Prompt
 from tui.widgets.search_line import SearchLine
@@ -89,6 +90,14 @@ class AssistantApp(App[int]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Of Textual's own commands those that are of use here."""
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
+        if screen is self._chat_screen:
+            yield SystemCommand("Import", "Bring in conversations, mails or texts from a file", self._import)
+            if self._chat_screen.shown is not None:
+                yield SystemCommand("Export", "Write the shown conversation to a file", self._chat_screen.export_shown)
+                yield SystemCommand("Forget", "Forget the shown conversation for good", self._chat_screen.forget_shown)
+
+    def _import(self) -> None:
+        self.push_screen(ImportModal(self.assistant.importing))
 
     def action_settings(self) -> None:
         """Open the settings."""

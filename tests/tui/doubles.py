@@ -11,14 +11,25 @@ from pathlib import Path
 from assistant.answering import ReplyStarted
 from assistant.chat import ChatEvent, UserMessage
 from assistant.engine.protocol import Tuning
-from assistant.errors import AssistantError, EngineError, RebuildCancelled, RebuildError, SettingsError
+from assistant.errors import (
+    AssistantError,
+    EngineError,
+    ImportFileError,
+    RebuildCancelled,
+    RebuildError,
+    SettingsError,
+)
+from assistant.importing import Preview
 from assistant.paths import Paths
 from assistant.preferences import LearnableItem
 from assistant.profiles import Explanation, Profile
 from assistant.rebuild.runner import Progress, RebuildEvent, Rebuilt
 from assistant.records import (
     Conversation,
+    Doomed,
     Finished,
+    Forgotten,
+    ImportCounts,
     Loaded,
     Message,
     MessageState,
@@ -52,6 +63,7 @@ class ScriptedChat:
         self.hold_at: int | None = None
         self.fail_at: int | None = None
         self.load_error: str = ""
+        self.title = self.title_error = ""
         self.prefill: tuple[int, int] | None = None
         self.go = asyncio.Event()
         self.load_gate = asyncio.Event()
@@ -108,6 +120,14 @@ class ScriptedChat:
             raise EngineError(self.load_error)
         shape = ("llama", 30, 576, 49152, 4096)
         return Loaded("model.gguf", "SmolLM2 135M Instruct", *shape, True, 0.4, Tuning(2), False, False)
+
+    async def suggest_title(self, conversation_id: int) -> bool:
+        if self.title_error:
+            raise EngineError(self.title_error)
+        if not self.title or len(self.messages(conversation_id)) != 2:
+            return False
+        self.rename(conversation_id, self.title)
+        return True
 
     async def send(self, conversation_id: int, text: str) -> AsyncIterator[ChatEvent]:
         shown = self.messages(conversation_id)
@@ -441,6 +461,61 @@ class ScriptedVectors:
         self.imported = [replace(one, **fields) if one.name == name else one for one in self.imported]  # type: ignore[arg-type]
 
 
+class ScriptedForgetting:
+    """Forgets conversations and messages of a scripted chat; `versions` learned from all of them."""
+
+    def __init__(self, chat: ScriptedChat) -> None:
+        self._chat = chat
+        self.versions: tuple[int, ...] = ()
+        self.removed_versions = False
+
+    def conversations(self, conversation_ids: Collection[int]) -> Doomed:
+        return Doomed(conversations=frozenset(conversation_ids))
+
+    def messages(self, message_ids: Collection[int]) -> Doomed:
+        return Doomed(messages=frozenset(message_ids))
+
+    def forecast(self, doomed: Doomed) -> Forgotten:
+        told = sum(len(self._chat.messages(one)) for one in doomed.conversations) + len(doomed.messages)
+        in_use = self.versions[-1] if self.versions else None
+        return Forgotten(len(doomed.conversations), told, 0, 0, self.versions, in_use, 2, (7,), erased=True)
+
+    def forget(self, doomed: Doomed, *, remove_versions: bool = False) -> Forgotten:
+        found = self.forecast(doomed)
+        self.removed_versions = remove_versions
+        for one in doomed.conversations:
+            del self._chat._conversations[one]
+        for one in doomed.messages:
+            message = self._chat._messages[one]
+            del self._chat._shown[(message.conversation_id, message.parent_id)]
+        return found
+
+
+class ScriptedImporting:
+    """Shows and adds `found`; a path that holds "broken" cannot be read. Both wait for `go`, which is set at first."""
+
+    def __init__(self) -> None:
+        self.found = Preview(Path("chats.json"), None, 2, 1204, 602, 0, {"pictures": 3, "messages [of] tools": 12})
+        self.asked: list[tuple[Path, tuple[str, ...]]] = []
+        self.added = 0
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def preview(self, path: Path, *, me: tuple[str, ...], progress: Callable[[int], None]) -> Preview:
+        self.asked.append((path, me))
+        if "broken" in path.name:
+            raise ImportFileError(f"{path}: not JSON after line 3; export it again")
+        progress(600)
+        await self.go.wait()
+        return replace(self.found, me=me, guessed=False) if me else self.found
+
+    async def add(self, preview: Preview, progress: Callable[[int], None]) -> ImportCounts:
+        progress(preview.entries // 2)
+        await self.go.wait()
+        self.added += 1
+        return ImportCounts(preview.conversations, preview.messages, preview.texts, known=4)
+
+
 class ScriptedRebuild:
     """Reports `script`, waits for `go`, then ends with `result` or `error`."""
 
@@ -484,6 +559,8 @@ class ScriptedAssistant:
         self.vectors = ScriptedVectors()
         self.chat = ScriptedChat(self.profiles, self.vectors)
         self.history = ScriptedHistory(self.chat)
+        self.importing = ScriptedImporting()
+        self.forgetting = ScriptedForgetting(self.chat)
         self.preferences = ScriptedPreferences()
         self.rebuild = ScriptedRebuild()
         self.closed = False

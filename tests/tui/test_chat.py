@@ -8,6 +8,7 @@ from tests.tui.doubles import ScriptedAssistant
 from tests.tui.reading import complete, footer, status, texts, views, write
 from tests.tui.samples import app_of, with_conversations, with_profile
 from tui.widgets.confirm import ConfirmModal
+from tui.widgets.conversations import ConversationList
 from tui.widgets.messages import WINDOW, MessageList
 from tui.widgets.prompt import Prompt
 from tui.widgets.text_modal import TextModal
@@ -280,3 +281,17 @@ async def test_the_end_is_followed_until_the_person_scrolls_up(settle) -> None:
         assistant.chat.go.set()
         await settle(pilot, complete(app))
         assert messages.scroll_y == place
+
+
+async def test_the_model_gives_a_title_after_the_first_exchange(settle) -> None:
+    assistant = ScriptedAssistant()
+    assistant.chat.title = "A [short] greeting"
+    app = app_of(assistant)
+    async with app.run_test(size=(140, 45)) as pilot:
+        await write(pilot, "hi")
+        listed = app.screen.query_one(ConversationList)
+        await settle(pilot, lambda: listed.option_count and "A [short]" in listed.get_option_at_index(0).prompt.plain)
+        assistant.chat.title_error = "engine: it ended"
+        await write(pilot, "again")
+        await settle(pilot, lambda: len(views(app)) == 4 and complete(app)())
+        assert not app._notifications

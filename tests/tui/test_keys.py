@@ -12,7 +12,10 @@ from tests.tui.reading import write
 from tests.tui.samples import app_of, with_conversations
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.conversations import ConversationList
+from tui.widgets.export_modal import ExportModal
+from tui.widgets.forget_modal import ForgetModal
 from tui.widgets.hits import HitList
+from tui.widgets.import_modal import ImportModal
 from tui.widgets.message import MessageView
 from tui.widgets.prompt import Prompt
 from tui.widgets.search_line import SearchLine
@@ -58,8 +61,9 @@ async def test_every_binding_has_an_id() -> None:
     from tui.screens.settings import SettingsScreen
 
     screens = (ChatScreen, CompareScreen, SettingsScreen)
-    widgets = (MessageView, Prompt, ConversationList, SearchLine, TextModal, LineModal, ConfirmModal)
-    for owner in (AssistantApp, *screens, *widgets):
+    widgets = (MessageView, Prompt, ConversationList, SearchLine)
+    modals = (TextModal, LineModal, ConfirmModal, ImportModal, ExportModal, ForgetModal)
+    for owner in (AssistantApp, *screens, *widgets, *modals):
         assert all(isinstance(one, Binding) and one.id for one in owner.BINDINGS), owner
 
 

@@ -5,6 +5,7 @@ import pytest
 from tests.tui import samples
 from tests.tui.doubles import ScriptedAssistant
 from tui.widgets.conversations import ConversationList
+from tui.widgets.forget_modal import ForgetModal
 from tui.widgets.hits import HitList
 from tui.widgets.prompt import Prompt
 
@@ -105,6 +106,28 @@ def test_organised(snap_compare, size) -> None:
         await quiet(pilot)
 
     assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=delete)
+
+
+@sizes
+def test_import_preview(snap_compare, size) -> None:
+    async def look(pilot) -> None:
+        await turn_to(pilot, "1", "learned")
+        await pilot.press("i", *"chats.json", "enter")
+        await until(pilot, lambda: pilot.app.screen.query("#import-add").first().display)
+
+    assert snap_compare(samples.app_of(samples.with_items()), terminal_size=size, run_before=look)
+
+
+@sizes
+def test_forgetting(snap_compare, size) -> None:
+    assistant = samples.with_conversations()
+    assistant.forgetting.versions = (2, 3)
+
+    async def ask(pilot) -> None:
+        await pilot.press("up", "F")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ForgetModal))
+
+    assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=ask)
 
 
 @sizes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -92,8 +93,8 @@ class ChatScreen(ConversingScreen):
         self._messages = MessageList()
         self._status = StatusLine()
         self._sidebar = Sidebar(assistant.history)
-        self._wishes = MessageWishes(self, assistant.chat, assistant.history, self._messages)
-        self._conversation_wishes = ConversationWishes(self, assistant.history)
+        self._wishes = MessageWishes(self, assistant, self._messages)
+        self._conversation_wishes = ConversationWishes(self, assistant)
         self.live = LiveReply(self._messages, self._status)
 
     def compose(self) -> ComposeResult:
@@ -213,7 +214,16 @@ class ChatScreen(ConversingScreen):
                 await self._finish_failed(conversation_id)
             await self.show_error(error)
         self.refresh_bindings()
-        await self._send_waiting()
+        if self._waiting:
+            await self._send_waiting()
+        else:
+            self._suggest_title(conversation_id)
+
+    @work(group="title", exclusive=True)
+    async def _suggest_title(self, conversation_id: int) -> None:
+        with suppress(AssistantError):  # the title that it has will do
+            if await self._chat.suggest_title(conversation_id):
+                self.show_conversations()
 
     async def _finish_failed(self, conversation_id: int) -> None:
         if conversation_id != self._messages.conversation_id:
@@ -223,10 +233,9 @@ class ChatScreen(ConversingScreen):
             await view.finish(stored[-1])
 
     async def _send_waiting(self) -> None:
-        if self._waiting:
-            waiting = self._waiting.popleft()
-            await waiting.line.remove()
-            self._send(waiting.conversation_id, waiting.text)
+        waiting = self._waiting.popleft()
+        await waiting.line.remove()
+        self._send(waiting.conversation_id, waiting.text)
 
     async def on_message_view_asked(self, event: MessageView.Asked) -> None:
         await self._wishes.fulfil(event.view, event.wish)
@@ -260,6 +269,19 @@ class ChatScreen(ConversingScreen):
 
     async def on_conversation_list_undo_asked(self) -> None:
         await self._conversation_wishes.undo()
+
+    @work
+    async def export_shown(self) -> None:
+        """Write the shown conversation to a file."""
+        if self.shown is not None:
+            await self._conversation_wishes.export(self.shown)
+
+    @work
+    async def forget_shown(self) -> None:
+        """Forget the shown conversation for good."""
+        if self.shown is not None:
+            with telling(self):
+                await self._conversation_wishes.forget(self.shown)
 
     async def end_reply(self, conversation_id: int) -> None:
         """Stop the reply that streams in a conversation, if one does, and wait for its end."""

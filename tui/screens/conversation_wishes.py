@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from assistant.history import History
+from assistant.app import Assistant
 from assistant.records import Conversation
-from assistant.visible import one_line
+from assistant.visible import one_line, sanitise
 from tui.screens.conversing import ConversingScreen
+from tui.screens.forget import forget
 from tui.telling import telling
 from tui.widgets.conversations import UNTITLED, ConversationList, Wish
+from tui.widgets.export_modal import ExportModal
 from tui.widgets.text_modal import LineModal
 
 NAMED_WIDTH = 40
@@ -15,11 +17,12 @@ UNDO_SECONDS = 10
 
 
 class ConversationWishes:
-    """Renames, pins, tags, archives, deletes and takes a deletion back."""
+    """Renames, pins, tags, archives, exports, deletes, takes a deletion back and forgets."""
 
-    def __init__(self, screen: ConversingScreen, history: History) -> None:
+    def __init__(self, screen: ConversingScreen, assistant: Assistant) -> None:
         self._screen = screen
-        self._history = history
+        self._assistant = assistant
+        self._history = assistant.history
 
     async def fulfil(self, event: ConversationList.Asked) -> None:
         """Do what was asked for with a conversation."""
@@ -56,8 +59,26 @@ class ConversationWishes:
                 self._history.set_archived(conversation.id, not conversation.archived)
                 back = "is back in the list" if conversation.archived else "archived; A shows archived ones"
                 self._tell(f"“{_name(conversation)}” {back}.")
+            case "export":
+                await self.export(conversation.id)
             case "delete":
                 await self._delete(conversation)
+            case "forget":
+                await self.forget(conversation.id)
+
+    async def export(self, conversation_id: int) -> None:
+        """Write a conversation to a file that the person names."""
+        target = await self._screen.app.push_screen_wait(ExportModal(self._assistant.exporting, conversation_id))
+        if target is not None:
+            self._tell(f"{sanitise(str(target))}: written.")
+
+    async def forget(self, conversation_id: int) -> None:
+        """Forget a conversation for good, after a question."""
+        forgetting = self._assistant.forgetting
+        if await forget(self._screen, forgetting, forgetting.conversations([conversation_id]), conversation_id):
+            if conversation_id == self._screen.shown:
+                await self._screen.open(None)
+            self._screen.show_conversations()
 
     async def _delete(self, conversation: Conversation) -> None:
         await self._screen.end_reply(conversation.id)

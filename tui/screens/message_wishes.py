@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from assistant.chat import Chat
+from assistant.app import Assistant
 from assistant.errors import AssistantError
-from assistant.history import History
 from tui.screens.conversing import ConversingScreen
+from tui.screens.forget import forget
+from tui.telling import telling
 from tui.widgets.message import MessageView
 from tui.widgets.messages import MessageList
 from tui.widgets.text_modal import TextModal
 
 RATINGS = {"up": 1, "down": -1}
 STEPS = {"older": -1, "newer": 1, "previous": -1, "next": 1}
-NEEDS_QUIET = {"edit", "regenerate", "continue", "older", "newer"}
+NEEDS_QUIET = {"edit", "regenerate", "continue", "older", "newer", "forget"}
 """Wishes that change the branch, which a running reply stands on."""
 
 
 class MessageWishes:
-    """Copies, edits, rates, regenerates, forks and switches branches."""
+    """Copies, edits, rates, regenerates, forks, forgets and switches branches."""
 
-    def __init__(self, screen: ConversingScreen, chat: Chat, history: History, messages: MessageList) -> None:
+    def __init__(self, screen: ConversingScreen, assistant: Assistant, messages: MessageList) -> None:
         self._screen = screen
-        self._chat = chat
-        self._history = history
+        self._assistant = assistant
+        self._chat = assistant.chat
         self._messages = messages
 
     async def fulfil(self, view: MessageView, wish: str) -> None:
@@ -48,9 +49,11 @@ class MessageWishes:
             case "older" | "newer":
                 await self._switch(view, STEPS[wish])
             case "fork":
-                fork = self._history.fork(view.record.id)
+                fork = self._assistant.history.fork(view.record.id)
                 await self._screen.open(fork.id)
                 self._screen.notify("A copy up to this message; the first conversation stays as it is.")
+            case "forget":
+                self._screen.run_worker(self._forget(view))
             case "edit":
                 self._screen.run_worker(self._edit(view))
             case "regenerate":
@@ -70,6 +73,13 @@ class MessageWishes:
         self._chat.switch_branch(view.record.id, step)
         shown = next(other for other in self._chat.messages(conversation_id) if other.parent_id == parent)
         await self._screen.open(conversation_id, shown.id)
+
+    async def _forget(self, view: MessageView) -> None:
+        forgetting, conversation_id = self._assistant.forgetting, view.record.conversation_id
+        with telling(self._screen):
+            if await forget(self._screen, forgetting, forgetting.messages([view.record.id]), conversation_id):
+                await self._screen.open(conversation_id)
+                self._screen.action_to_prompt()
 
     async def _edit(self, view: MessageView) -> None:
         record = view.record

@@ -18,7 +18,7 @@ from tui.telling import telling
 WIDTH = 22
 UNTITLED = "New chat"
 
-Wish = Literal["rename", "pin", "archive", "tag", "delete"]
+Wish = Literal["rename", "pin", "archive", "tag", "export", "delete", "forget"]
 
 
 class ConversationList(OptionList):
@@ -33,6 +33,15 @@ class ConversationList(OptionList):
         Binding("a", "ask('archive')", "Archive", tooltip="Out of the list, or back into it", id="sidebar.archive"),
         Binding("A", "toggle_archived", "Archived", tooltip="Show archived ones, or the others", id="sidebar.archived"),
         Binding("delete,d", "ask('delete')", "Delete", key_display="d", id="sidebar.delete"),
+        Binding("x", "ask('export')", "Export", tooltip="Write it to a file", show=False, id="sidebar.export"),
+        Binding(
+            "F",
+            "ask('forget')",
+            "Forget",
+            tooltip="Forget it for good, with all that came from it",
+            show=False,
+            id="sidebar.forget",
+        ),
         Binding("u", "undo", "Undo", tooltip="Take the last deletion back", id="sidebar.undo"),
     ]
 

@@ -46,6 +46,14 @@ class MessageView(Vertical, can_focus=True):
             id="message.fork",
         ),
         Binding(
+            "F",
+            "ask('forget')",
+            "Forget",
+            tooltip="Forget it for good, with everything below it",
+            show=False,
+            id="message.forget",
+        ),
+        Binding(
             "t", "toggle_thoughts", "Thoughts", tooltip="Show or fold what the model thought", id="message.thoughts"
         ),
         Binding("left_square_bracket", "ask('older')", "Older branch", key_display="[", id="message.older"),

@@ -21,6 +21,7 @@ from tui.figures import count
 from tui.heatmap import heatmap, legend
 from tui.telling import telling
 from tui.text import literal
+from tui.widgets.import_modal import ImportModal
 from tui.widgets.text_modal import TextModal
 
 ASKED_WIDTH = 240
@@ -40,6 +41,7 @@ class LearnedPanel(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "toggle_item", "Use or leave out", id="learned.toggle"),
         Binding("a", "add_text", "Add a text", id="learned.add"),
+        Binding("i", "import_file", "Import", tooltip="Import a file or folder", id="learned.import"),
         Binding("m", "change_measure", "Other measure", id="learned.measure"),
     ]
 
@@ -97,7 +99,7 @@ class LearnedPanel(Vertical):
         total = count(len(self._items), "text")
         text = f"{used} of {total} will be learned from · space: out or in · a: add a text"
         if not self._items:
-            text = "Nothing to learn from yet: rate or edit replies, or press a to add a text of your own."
+            text = "Nothing to learn from yet: rate or edit replies, press a to add a text or i to import."
         self.query_one("#learned-summary", Static).update(Content(text))
 
     def _current(self) -> LearnableItem | None:
@@ -178,6 +180,12 @@ class LearnedPanel(Vertical):
         if text:
             with telling(self):
                 self._assistant.preferences.add_text(text)
+            self.show_items()
+
+    @work
+    async def action_import_file(self) -> None:
+        """Bring in conversations, mails or texts from a file."""
+        if await self.app.push_screen_wait(ImportModal(self._assistant.importing)):
             self.show_items()
 
 
