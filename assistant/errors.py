@@ -33,3 +33,11 @@ class RebuildCancelled(RebuildError):  # noqa: N818  # an order that was obeyed,
 
 class SettingsError(AssistantError):
     """The settings file cannot be read or holds a value that is not allowed."""
+
+
+class DownloadError(ModelError):
+    """A model could not be downloaded; what came is kept unless the message says otherwise."""
+
+
+class DownloadStopped(DownloadError):  # noqa: N818  # an order that was obeyed, not an error
+    """The person paused or cancelled a download."""

@@ -66,6 +66,11 @@ class Paths:
         """What the rebuild's libraries print; never text of a conversation."""
         return self.cache / "rebuild.log"
 
+    @property
+    def download_log(self) -> Path:
+        """What the download's libraries print."""
+        return self.cache / "download.log"
+
     def create(self) -> None:
         """Make the folders, readable by the user only.
 
