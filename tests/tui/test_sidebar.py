@@ -8,7 +8,7 @@ from tests.assistant.conftest import prepare_home
 from tests.tui.reading import complete, texts, views, write
 from tests.tui.samples import app_of, with_conversations
 from tui.app import AssistantApp
-from tui.widgets.conversations import ConversationList
+from tui.widgets.conversations import DRAWN, ConversationList
 from tui.widgets.hits import HitList
 from tui.widgets.messages import WINDOW, MessageList
 from tui.widgets.prompt import Prompt
@@ -87,6 +87,24 @@ async def test_archived_ones_leave_the_list_and_are_shown_on_a_key(settle) -> No
         await settle(pilot, lambda: lines(app) == ["Archived · A: back", "  none archived"])
         await pilot.press("A")
         assert len(lines(app)) == 3
+
+
+async def test_a_long_list_is_drawn_to_a_limit_and_only_when_it_has_changed(settle, monkeypatch) -> None:
+    assistant = with_conversations()
+    for _ in range(DRAWN):
+        assistant.chat.new_conversation()
+    app = app_of(assistant)
+    async with app.run_test(size=WIDE) as pilot:
+        listed = await enter_list(pilot)
+        assert lines(app)[-1] == "  3 older: / searches"
+        drawn = []
+        monkeypatch.setattr(listed, "set_options", drawn.append)
+        listed.show(1)
+        listed.show(1)
+        assert len(drawn) <= 1
+        listed.show(DRAWN + 3)
+        listed.show(DRAWN + 3)
+        assert len(drawn) <= 2
 
 
 async def test_tags_are_given_and_taken_away(settle) -> None:

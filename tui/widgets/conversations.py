@@ -17,6 +17,8 @@ from tui.telling import telling
 
 WIDTH = 22
 UNTITLED = "New chat"
+DRAWN = 1000
+"""Lines that are drawn, in about 30 ms; what is further down is found by searching."""
 
 Wish = Literal["rename", "pin", "archive", "tag", "export", "delete", "forget"]
 
@@ -70,6 +72,7 @@ class ConversationList(OptionList):
         self._current = ""
         self._archived = False
         self._undoable = False
+        self._drawn: list[tuple[str, Content]] = []
 
     def show(self, current: int | None) -> None:
         """Read the list anew, keeping the highlighted line or its place."""
@@ -77,19 +80,24 @@ class ConversationList(OptionList):
         self._current = str(current)
         found = self._history.conversations(archived=self._archived)
         self._undoable = bool(self._history.deleted())
-        self._conversations = {str(one.id): one for one in found}
-        self.set_options([*self._head(), *(Option(_line(one, one.id == current), id=str(one.id)) for one in found)])
+        self._conversations = {str(one.id): one for one in found[:DRAWN]}
+        lines = [*self._head(), *((key, _line(one, key == self._current)) for key, one in self._conversations.items())]
+        if older := len(found) - len(self._conversations):
+            lines.append(("", Content.styled(f"  {older:,} older: / searches", "dim")))
+        if lines != self._drawn:
+            self._drawn = lines
+            self.set_options([Option(line, id=key or None, disabled=not key) for key, line in lines])
         if self.has_focus and not self._highlight(key):
             self.highlighted = None if place is None else min(place, self.option_count - 1)
         elif not self.has_focus:
             self._highlight(self._current)
         self.refresh_bindings()
 
-    def _head(self) -> list[Option]:
+    def _head(self) -> list[tuple[str, Content]]:
         lines = ["Archived · A: back"] if self._archived else []
         if not self._conversations:
             lines.append("  none archived" if self._archived else "  none yet")
-        return [Option(Content.styled(line, "dim"), disabled=True) for line in lines]
+        return [("", Content.styled(line, "dim")) for line in lines]
 
     def _highlight(self, key: str) -> bool:
         if key in self._conversations:

@@ -41,7 +41,7 @@ class MessageView(Vertical, can_focus=True):
             "f",
             "ask('fork')",
             "Fork",
-            tooltip="Go on from here in a copy, a conversation of its own",
+            tooltip="Go on from here in a copy",
             show=False,
             id="message.fork",
         ),
