@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assistant.errors import ModelError
 from assistant.models.gguf_file import read_contents
+from assistant.models.splits import parts
 
 SAMPLES = 256
 SAMPLE_BYTES = 16_384
@@ -16,10 +17,16 @@ LENGTH = 32
 def fingerprint(path: Path) -> str:
     """SHA-256 (32 hex digits) over the size, the header and 256 evenly spaced samples of the weights.
 
-    Two files that differ only between samples (4 MiB in all; small files are read whole) get the same one.
+    Two files that differ only between samples (4 MiB in all; small files are read whole) get the same one. That of a
+    split model is over those of its parts.
 
     Raises: ModelError: not a GGUF file, or it cannot be read.
     """
+    found = [_of_file(part) for part in parts(path)]
+    return found[0] if len(found) == 1 else hashlib.sha256("\n".join(found).encode()).hexdigest()[:LENGTH]
+
+
+def _of_file(path: Path) -> str:
     start = read_contents(path).data_start
     try:
         with path.open("rb") as file:

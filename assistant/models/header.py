@@ -8,6 +8,7 @@ from pathlib import Path
 
 from assistant.errors import ModelError
 from assistant.models.gguf_file import GgufContents, TensorEntry, read_contents
+from assistant.models.splits import first_part, parts
 
 NOT_MODELS = {
     "controlvector": "a control vector, not a model",
@@ -24,7 +25,7 @@ class ModelHeader:
         context_length: the window it was trained for, in tokens; 0 where the file does not say.
         quantization: llama.cpp's name of the file type ("Q4_1"); "" where the file does not say.
         data_start: where the tensor data begins, in bytes.
-        size: size of the file in bytes.
+        size: of the file in bytes, all parts of a split model together.
     """
 
     name: str
@@ -40,14 +41,17 @@ class ModelHeader:
 
 
 def read_header(path: Path) -> ModelHeader:
-    """Read and check a model file's header, in milliseconds.
+    """Read and check a model file's header, in milliseconds; of a split model, those of all parts.
 
-    Raises: ModelError: no file, not GGUF, truncated, damaged, or not a language model; the message says
-    which.
+    Raises: ModelError: no file, not GGUF, truncated, damaged, not a language model, or not all of one; the message
+    says which.
     """
     contents = read_contents(path)
+    count = _number(contents, "split.count")
+    size = _check_parts(path, contents, count) if count > 1 else contents.size
     architecture = _architecture(path, contents)
-    _check_size(path, contents)
+    if count <= 1:
+        _check_size(path, contents)
     return ModelHeader(
         name=_text(contents, "general.name") or path.stem,
         architecture=architecture,
@@ -58,7 +62,7 @@ def read_header(path: Path) -> ModelHeader:
         has_chat_template=bool(_text(contents, "tokenizer.chat_template")),
         quantization=_quantization(contents),
         data_start=contents.data_start,
-        size=contents.size,
+        size=size,
     )
 
 
@@ -71,6 +75,30 @@ def _architecture(path: Path, contents: GgufContents) -> str:
         what = kind or "a GGUF file that names no architecture"
         raise ModelError(f"{path}: {what}; choose a chat model in GGUF format")
     return architecture
+
+
+def _check_parts(path: Path, contents: GgufContents, count: int) -> int:
+    """Check the parts of a split model, whose first is `path`; returns their bytes."""
+    named = parts(path)
+    if len(named) != count:
+        raise ModelError(
+            f"{path}: one of {count} parts of a model, but not named so; call them NAME-00001-of-{count:05}.gguf "
+            "and so on"
+        )
+    if first_part(path) != path:
+        raise ModelError(f"{path}: only a part of a model; name the first one, {named[0].name}")
+    missing = [part.name for part in named if not part.is_file()]
+    if missing:
+        raise ModelError(f"{path}: {len(missing)} of its {count} parts missing, {missing[0]} first; get them as well")
+    found = [contents, *map(read_contents, named[1:])]
+    for part, inside in zip(named, found, strict=True):
+        if inside.tensors:  # the first part may hold metadata only
+            _check_size(part, inside)
+    order = [_number(inside, "split.no") for inside in found]
+    tensors, told = sum(len(inside.tensors) for inside in found), _number(contents, "split.tensors.count")
+    if tensors != told or order != list(range(count)):
+        raise ModelError(f"{path}: its parts do not belong together ({tensors} tensors of {told}); get them again")
+    return sum(inside.size for inside in found)
 
 
 def _check_size(path: Path, contents: GgufContents) -> None:

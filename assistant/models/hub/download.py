@@ -164,6 +164,8 @@ class _Progress:
             self._name, self._size, self._done = message.names[0], message.size, message.done
         if isinstance(message, Arrived):
             self._done = message.done
+        if isinstance(message, Verifying):
+            self._done = self._size
         if isinstance(message, Found | Arrived):
             self._seen.append((time.monotonic(), self._done))
         speed = self._speed()
