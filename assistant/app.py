@@ -15,6 +15,7 @@ from assistant.history import History
 from assistant.importing import Importing
 from assistant.loading import ModelLoader
 from assistant.models.active import ActiveModel
+from assistant.models.collection import Models
 from assistant.paths import Paths, resolve_paths
 from assistant.preferences import Preferences
 from assistant.profiles import Profiles
@@ -36,6 +37,7 @@ class Assistant:
         self.settings = settings
         self.store = store
         self.model = ActiveModel(lambda: model or self.settings.model.path, paths)
+        self.models = Models(paths, self.model, store, lambda path: self.change_setting("model", "path", path))
         self.history = History(store)
         self.forgetting = Forgetting(store, paths)
         self.importing = Importing(store, paths)
@@ -90,6 +92,11 @@ class Assistant:
     def sampling_defaults(self) -> SamplingSettings:
         """How it would if nothing were set for it alone."""
         return sampling_defaults(self.settings, self.model)
+
+    @property
+    def only_reading(self) -> str:
+        """Why the history can only be read (a full or read-only disk); empty where it can be written."""
+        return self.store.refusal
 
     async def back_up_daily(self) -> Path | None:
         """Copy the history unless there is a copy of today, beside what else is going on; returns a copy made now.

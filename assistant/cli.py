@@ -16,7 +16,8 @@ from assistant.commands.compare import compare
 from assistant.commands.context import Globals
 from assistant.commands.forget import forget
 from assistant.commands.history import history
-from assistant.commands.machine import doctor, models, paths
+from assistant.commands.machine import doctor, paths
+from assistant.commands.models import cache, models
 from assistant.commands.profile import profile
 from assistant.commands.rebuild import rebuild
 from assistant.commands.search import search
@@ -52,7 +53,7 @@ def assistant(context: click.Context, home: Path | None, model: str | None, show
 
 
 HISTORY = (import_files, export, backup, restore, history, search, forget)
-for command in (chat, compare, *HISTORY, rebuild, profile, vectors, models, doctor, paths):
+for command in (chat, compare, *HISTORY, rebuild, profile, vectors, models, cache, doctor, paths):
     assistant.add_command(command)
 
 

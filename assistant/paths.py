@@ -71,6 +71,16 @@ class Paths:
         """What the download's libraries print."""
         return self.cache / "download.log"
 
+    @property
+    def neutral(self) -> Path:
+        """Replies of the models to neutral prompts."""
+        return self.cache / "neutral"
+
+    @property
+    def logs(self) -> tuple[Path, ...]:
+        """All logs."""
+        return self.engine_log, self.rebuild_log, self.download_log
+
     def create(self) -> None:
         """Make the folders, readable by the user only.
 

@@ -1,40 +1,12 @@
-"""`assistant models`, `assistant doctor`, `assistant paths`: what is here and whether it works."""
+"""`assistant doctor`, `assistant paths`: what is here and whether it works."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
 from assistant.commands.context import Globals, pass_globals, print_json, run
-
-if TYPE_CHECKING:
-    from assistant.models.local import ModelInfo
-
-
-@click.group()
-def models() -> None:
-    """Model files at hand."""
-
-
-@models.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@pass_globals
-def list_models(chosen: Globals, as_json: bool) -> None:
-    """List the bundled model and the files of the models folder."""
-    from assistant.models.local import list_models as find_models
-    from assistant.paths import resolve_paths
-
-    paths = resolve_paths(chosen.home)
-    found = find_models(paths)
-    if as_json:
-        print_json(found)
-        return
-    for model in found:
-        click.echo(_model_line(model))
-    if not found:
-        click.echo(f"No models; put a GGUF file into {paths.models}.", err=True)
 
 
 @click.command()
@@ -99,12 +71,3 @@ class _Waiting:
     def clear(self) -> None:
         if self._terminal and self._shown:
             click.echo("\r\x1b[K", nl=False, err=True)
-
-
-def _model_line(model: ModelInfo) -> str:
-    name = f"{model.path.name}{' (bundled)' if model.bundled else ''}"
-    if model.header is None:
-        return f"{name}: {model.problem}"
-    h = model.header
-    size = model.path.stat().st_size / 1e6
-    return f"{name}: {h.name or h.architecture}, {h.quantization}, {size:.0f} MB, context {h.context_length}"

@@ -7,20 +7,39 @@ from pathlib import Path
 
 from assistant.errors import ModelError
 from assistant.models.bundled import bundled_model
+from assistant.models.elsewhere import models_elsewhere
 from assistant.models.header import ModelHeader, read_header
+from assistant.models.splits import first_part, is_first, model_size
 from assistant.paths import Paths
 
 SUFFIX = ".gguf"
 
 
+BUNDLED, OURS = "bundled", "models folder"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model file at hand. `header` is None where it cannot be used; `problem` then says why, else ""."""
+    """A model file at hand.
 
+    Attributes:
+        name: what it is called here; `models use` and `models check` take it.
+        source: where it comes from: `BUNDLED`, `OURS`, or the program that has it.
+        size: in bytes, all parts of a split model together.
+        header: None where it cannot be used; `problem` then says why, else "".
+    """
+
+    name: str
     path: Path
-    bundled: bool
+    source: str
+    size: int
     header: ModelHeader | None
     problem: str
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it came with the program."""
+        return self.source == BUNDLED
 
 
 def resolve_model(spec: str, paths: Paths) -> Path:
@@ -34,7 +53,7 @@ def resolve_model(spec: str, paths: Paths) -> Path:
     inside = paths.models / spec
     for path in (named, inside, inside.with_name(f"{inside.name}{SUFFIX}")):
         if path.is_file():
-            return path.resolve()
+            return first_part(path).resolve()
     raise ModelError(
         f"{spec}: no such model file, neither as a path nor in {paths.models}; "
         "`assistant models list` shows what is there"
@@ -42,11 +61,14 @@ def resolve_model(spec: str, paths: Paths) -> Path:
 
 
 def list_models(paths: Paths) -> list[ModelInfo]:
-    """The bundled model, then the files of the models folder by name; unusable ones with their problem."""
+    """The bundled model, the files of the models folder by name (unusable ones with their problem), those elsewhere."""
     bundled = bundled_model()
     inside = sorted(paths.models.glob(f"*{SUFFIX}")) if paths.models.is_dir() else []
-    first = [_info(bundled, bundled=True)] if bundled else []
-    return [*first, *(_info(path, bundled=False) for path in inside)]
+    ours = [model_info(path.name, path, OURS) for path in inside if is_first(path)]
+    others = (model_info(found.name, found.path, found.program) for found in models_elsewhere())
+    first = [model_info(bundled.name, bundled, BUNDLED)] if bundled else []
+    # What another program has and we cannot use is none of our business.
+    return [*first, *ours, *(found for found in others if not found.problem)]
 
 
 def _default() -> Path:
@@ -58,8 +80,9 @@ def _default() -> Path:
     return path
 
 
-def _info(path: Path, *, bundled: bool) -> ModelInfo:
+def model_info(name: str, path: Path, source: str) -> ModelInfo:
+    """What is to be said of a model file, whether it can be used or not."""
     try:
-        return ModelInfo(path, bundled, read_header(path), "")
+        return ModelInfo(name, path, source, model_size(path), read_header(path), "")
     except ModelError as error:
-        return ModelInfo(path, bundled, None, str(error))
+        return ModelInfo(name, path, source, model_size(path), None, str(error))

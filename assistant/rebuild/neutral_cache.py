@@ -20,7 +20,7 @@ class NeutralCache:
     def __init__(self, paths: Paths, fingerprint: str, sampling: Sampling) -> None:
         depends_on = [fingerprint, asdict(sampling), REPLY_TOKENS, load_neutral_set().prompts]
         digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:32]
-        self._path: Path = paths.cache / "neutral" / f"{digest}.json"
+        self._path: Path = paths.neutral / f"{digest}.json"
 
     def read(self) -> tuple[str, ...]:
         """The replies; empty where none are kept or the file is damaged (they are then generated again)."""

@@ -33,10 +33,9 @@ from huggingface_hub.hf_api import RepoFile
 from assistant.errors import DownloadError, ModelError
 from assistant.models.header import read_header
 from assistant.models.hub.protocol import Fetch, Fetched, FetchMessage, Found, Verifying
+from assistant.models.own_folder import PARTS
 from assistant.models.splits import is_first, part_names
 
-PARTS = ".incoming"
-"""Folder of unfinished downloads, inside the models folder: moving into place is then one step."""
 _CHUNK_BYTES = 2**18
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PREFERRED = "q4_k_m"

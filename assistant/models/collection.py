@@ -1,0 +1,146 @@
+"""The models at hand and those that could be: one object for screens and commands."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from assistant.errors import ModelError
+from assistant.models.active import ActiveModel
+from assistant.models.advice import Advice, advise, this_machine
+from assistant.models.cache import Cached, cached, clear_cache
+from assistant.models.catalogue import load_catalogue
+from assistant.models.examine import NO_TEMPLATE, Finding, examine_model
+from assistant.models.fingerprint import fingerprint
+from assistant.models.hub.download import Download
+from assistant.models.local import BUNDLED, OURS, ModelInfo, list_models, model_info, resolve_model
+from assistant.models.own_folder import Unfinished, add_model, remove_model, unfinished_downloads
+from assistant.paths import Paths
+from storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What removing a model means.
+
+    Attributes:
+        frees: bytes on the disk; none where it is only a link.
+        profiles: versions that were made for it, and would no longer fit any model here.
+        in_use: it answers now; the bundled model will.
+    """
+
+    model: ModelInfo
+    frees: int
+    profiles: tuple[int, ...]
+    in_use: bool
+
+
+class Models:
+    """Finds, judges, fetches, adds, chooses and removes model files."""
+
+    def __init__(self, paths: Paths, active: ActiveModel, store: Store, choose: Callable[[str], None]) -> None:
+        """`choose` saves the path of the model that is to answer; "" for the bundled one."""
+        self._paths, self._active, self._store, self._choose = paths, active, store, choose
+
+    def list(self) -> builtins.list[ModelInfo]:
+        """Every model at hand: bundled, ours, and those of other programs."""
+        return list_models(self._paths)
+
+    def in_use(self) -> Path | None:
+        """The file that answers now; None where there is none."""
+        try:
+            return self._active.path()
+        except ModelError:
+            return None
+
+    def unfinished(self) -> builtins.list[Unfinished]:
+        """Downloads that were interrupted."""
+        return unfinished_downloads(self._paths)
+
+    def advice(self, gpu: bool | None = None) -> builtins.list[Advice]:
+        """The catalogue, judged for this machine; `gpu` is what the engine said when a model was loaded."""
+        return advise(load_catalogue(), this_machine(gpu))
+
+    def download(self, wanted: str) -> Download:
+        """A download that is still to be run: a name of the catalogue, REPOSITORY or REPOSITORY:FILE.
+
+        Raises: DownloadError: it is none of these.
+        """
+        return Download(wanted, self._paths)
+
+    def find(self, spec: str) -> ModelInfo:
+        """The model of a name in the list, of a name in the catalogue that is here, or of a path.
+
+        Raises: ModelError: there is no such file.
+        """
+        known = load_catalogue().find(spec)
+        names = (spec, known.file if known else spec)
+        for model in self.list():
+            if model.name in names:
+                return model
+        path = resolve_model(spec, self._paths)
+        ours = self._paths.models / path.name
+        return model_info(path.name, *((ours, OURS) if ours.resolve() == path else (path, "file")))
+
+    def check(self, spec: str) -> builtins.list[Finding]:
+        """What is to be said of a model file before it is loaded.
+
+        Raises: ModelError: there is no such file.
+        """
+        return examine_model(self.find(spec).path)
+
+    def add(self, path: Path, *, move: bool = False) -> Path:
+        """Put a model file into the models folder: a link to it, or the file itself.
+
+        Raises: ModelError: it cannot be used, one of that name is there, or it cannot be linked or moved.
+        """
+        return add_model(path, self._paths, move=move)
+
+    def use(self, spec: str) -> ModelInfo:
+        """Let a model answer from the next message on.
+
+        Raises: ModelError: there is no such file, or it cannot be used. SettingsError: it cannot be saved.
+        """
+        model = self.find(spec)
+        for finding in examine_model(model.path):
+            if not finding.ok and finding.name != NO_TEMPLATE:  # it can still be talked to
+                raise ModelError(finding.detail)
+        self._choose("" if model.source == BUNDLED else str(model.path.absolute()))
+        return model
+
+    def removal(self, spec: str) -> Removal:
+        """What removing a model would mean; nothing is removed.
+
+        Raises: ModelError: there is no such file, or it is not ours to delete.
+        """
+        model = self.find(spec)
+        if model.source != OURS:
+            raise ModelError(f"{model.path}: lies outside of {self._paths.models} and is not ours to delete")
+        made: tuple[int, ...] = ()
+        if model.header:
+            mark = fingerprint(model.path)
+            made = tuple(p.version for p in self._store.profiles.list() if p.model_fingerprint == mark)
+        in_use = self.in_use() == model.path.resolve()
+        return Removal(model, 0 if model.path.is_symlink() else model.size, made, in_use)
+
+    def remove(self, removal: Removal) -> None:
+        """Remove a model; where it was in use the bundled one is from now on.
+
+        Raises: ModelError: it cannot be deleted.
+        """
+        remove_model(removal.model.path, self._paths)
+        if removal.in_use:
+            self._choose("")
+
+    def cached(self) -> builtins.list[Cached]:
+        """What the program keeps to be quicker."""
+        return cached(self._paths)
+
+    def clear_cache(self) -> builtins.list[Cached]:
+        """Delete what the program keeps to be quicker; returns what was deleted.
+
+        Raises: AssistantError: something cannot be deleted.
+        """
+        return clear_cache(self._paths)

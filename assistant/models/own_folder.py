@@ -1,0 +1,71 @@
+"""The models folder: files are linked or moved into it, and only what lies in it is ever removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from assistant.errors import ModelError
+from assistant.models.header import read_header
+from assistant.models.splits import first_part, parts
+from assistant.paths import Paths
+
+PARTS = ".incoming"
+"""Folder of unfinished downloads inside the models folder: moving into place is then one step."""
+_PART = ".part"
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What came of a download that was interrupted; `size` in bytes."""
+
+    name: str
+    path: Path
+    size: int
+
+
+def add_model(path: Path, paths: Paths, *, move: bool) -> Path:
+    """Put a model file (all parts of it) into the models folder: a link to it, or the file itself.
+
+    Raises: ModelError: it cannot be used, one of that name is there, or it cannot be linked or moved.
+    """
+    source = first_part(path.expanduser().absolute())
+    read_header(source)
+    targets = [paths.models / part.name for part in parts(source)]
+    taken = next((target for target in targets if os.path.lexists(target)), None)
+    if taken:
+        raise ModelError(f"{taken}: is there already; remove that one first: assistant models remove {taken.name}")
+    try:
+        # The first part last: a split model is whole when it can be seen.
+        for part, target in reversed(list(zip(parts(source), targets, strict=True))):
+            if move:
+                shutil.move(part, target)
+                target.chmod(0o600)
+            else:
+                target.symlink_to(part.resolve())
+    except OSError as error:
+        raise ModelError(f"{source}: cannot be put into {paths.models} ({error.strerror or error})") from error
+    return targets[0]
+
+
+def remove_model(path: Path, paths: Paths) -> None:
+    """Delete a model of the models folder; of a linked one only the link.
+
+    Raises: ModelError: it lies elsewhere, or cannot be deleted.
+    """
+    if path.parent != paths.models:
+        raise ModelError(f"{path}: lies outside of {paths.models} and is not ours to delete")
+    try:
+        for part in parts(path):
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be deleted ({error.strerror or error})") from error
+
+
+def unfinished_downloads(paths: Paths) -> list[Unfinished]:
+    """Downloads that were interrupted, by name."""
+    found = sorted((paths.models / PARTS).glob(f"*{_PART}"))
+    # NAME.gguf.CHECKSUM.part
+    return [Unfinished(path.name.rsplit(".", 2)[0], path, path.stat().st_size) for path in found]
