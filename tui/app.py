@@ -81,6 +81,17 @@ class AssistantApp(App[int]):
             self.notify(f"There is no theme “{sanitise(theme)}”; see ctrl+p, Theme.", severity="warning", markup=False)
         self.theme_changed_signal.subscribe(self, self._save_theme)
         self.push_screen(self._chat_screen)
+        self._look_after_history()
+
+    @work
+    async def _look_after_history(self) -> None:
+        """Say where it can only be read; else copy it once a day, beside what else is going on."""
+        if self.assistant.only_reading:
+            words = sanitise(self.assistant.only_reading)
+            self.notify(words, title="Nothing can be stored", severity="error", timeout=60, markup=False)
+            return
+        with telling(self.screen):
+            await self.assistant.back_up_daily()
 
     def _save_theme(self, theme: Theme) -> None:
         if theme.name != self.assistant.settings.appearance.theme:

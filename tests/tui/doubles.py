@@ -564,6 +564,11 @@ class ScriptedAssistant:
         self.preferences = ScriptedPreferences()
         self.rebuild = ScriptedRebuild()
         self.closed = False
+        self.only_reading = ""
+        self.backups = 0
+
+    async def back_up_daily(self) -> None:
+        self.backups += 1
 
     @property
     def sampling(self) -> SamplingSettings:

@@ -17,13 +17,18 @@ STATES = {
 ORIGINS = {Origin.EDITED: "✎ your version", Origin.IMPORTED: "imported"}
 
 
-def message_footer(message: Message) -> Content:
-    """What is known about a message; empty where there is nothing to say."""
+GOES_ON = (MessageState.STOPPED, MessageState.FAILED)
+
+
+def message_footer(message: Message, *, offers: bool = True) -> Content:
+    """What is known about a message, with what a key could do about it; empty where there is nothing to say."""
     parts: list[tuple[str, str]] = []
     if message.rating in RATINGS:
         parts.append(RATINGS[message.rating])
     if message.state in STATES:
         parts.append(STATES[message.state])
+    if offers and message.state in GOES_ON:
+        parts.append(("c goes on", ""))
     if message.origin in ORIGINS:
         parts.append((ORIGINS[message.origin], ""))
     if message.sibling_count > 1:
