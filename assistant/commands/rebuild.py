@@ -73,11 +73,15 @@ async def _rebuilt(assistant: Assistant, force: bool) -> Rebuilt:
     from assistant.rebuild.runner import Rebuilt
 
     found: Rebuilt | None = None
+    told = not sys.stderr.isatty()  # a person wants to know before; a program reads lines of one kind
     async with aclosing(assistant.rebuild.run(force=force)) as events:
         async for event in events:
             if isinstance(event, Rebuilt):
                 found = event
             else:
+                if not told:
+                    click.echo(assistant.rebuild.expectation().words, err=True)
+                told = True
                 _show(event)
     if sys.stderr.isatty():
         click.echo(err=True)

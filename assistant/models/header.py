@@ -66,6 +66,15 @@ def read_header(path: Path) -> ModelHeader:
     )
 
 
+def count_parameters(path: Path) -> int:
+    """How many numbers a model's tensors hold, all parts of a split one together.
+
+    Raises: ModelError: it cannot be read.
+    """
+    tensors = (tensor for part in parts(path) for tensor in read_contents(part).tensors)
+    return sum(math.prod(tensor.dimensions) for tensor in tensors)
+
+
 def _architecture(path: Path, contents: GgufContents) -> str:
     architecture = _text(contents, "general.architecture")
     kind = NOT_MODELS.get(architecture) or (

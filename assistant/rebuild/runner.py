@@ -8,6 +8,8 @@ import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import asdict, dataclass
 
+import psutil
+
 from assistant.child import Child
 from assistant.errors import EngineError, RebuildCancelled, RebuildError
 from assistant.models.active import ActiveModel
@@ -16,6 +18,7 @@ from assistant.paths import Paths
 from assistant.preferences import LearnableItem, Preferences
 from assistant.profiles import Profile, Profiles
 from assistant.rebuild.eta import Progress, TimeLeft
+from assistant.rebuild.expectation import Expectation, expect
 from assistant.rebuild.neutral_cache import NeutralCache
 from assistant.rebuild.protocol import Built, Effect, RebuildFailed, RebuildMessage, Scored, StageProgress, Start
 from assistant.records import LeftOut, PreferenceItem
@@ -80,6 +83,17 @@ class Rebuild:
     def running(self) -> bool:
         """Whether a rebuild is under way."""
         return self._running
+
+    def expectation(self) -> Expectation:
+        """What a rebuild would need now.
+
+        Raises: ModelError: there is no model, or it cannot be used.
+        """
+        mark = self._model.fingerprint()
+        made = [record for record in self._store.profiles.list() if record.model_fingerprint == mark]
+        newest = max(made, key=lambda record: record.version, default=None)
+        last = newest.outcome.get("seconds", {}) if newest else {}
+        return expect(self._model, self._paths, last, psutil.virtual_memory().available)
 
     async def run(self, *, force: bool = False) -> AsyncGenerator[RebuildEvent]:
         """Rebuild the profile from the items that are used; `force` also where nothing has changed.

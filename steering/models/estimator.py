@@ -17,13 +17,10 @@ from steering.errors import EstimatorError
 from steering.models.chat_model import ChatModel
 from steering.models.language_model import LanguageModel
 from steering.models.limits import Limits, limits_of
+from steering.models.memory import CONVERSION_BYTES, WORKING_BYTES
 from steering.models.network import Network
 from steering.models.quantized import QuantizedNetwork
 
-_CONVERSION_BYTES = 7
-"""Of memory, for each parameter while a GGUF file is converted (494 million parameters took 3.5 GiB)."""
-_WORKING_BYTES = 2**30
-"""Of memory, for Python, torch and what is computed."""
 WITHOUT_TORCH = "learned inside llama.cpp, by a method whose vectors are weaker than the best one's"
 
 
@@ -104,8 +101,8 @@ def quantized_estimator(source: Path, chat: ChatModel, fingerprint: str) -> Esti
 def memory_needed(parameters: int, cache: Path, fingerprint: str) -> int:
     """Bytes of memory that a model takes in torch on a CPU, its conversion included where it is still to be done."""
     converted = (cache / fingerprint / "config.json").exists()
-    a_parameter = pick_dtype(torch.device("cpu")).itemsize if converted else _CONVERSION_BYTES
-    return parameters * a_parameter + _WORKING_BYTES
+    a_parameter = pick_dtype(torch.device("cpu")).itemsize if converted else CONVERSION_BYTES
+    return parameters * a_parameter + WORKING_BYTES
 
 
 def pick_device() -> torch.device:

@@ -1,0 +1,64 @@
+"""What a rebuild will need, told before it begins: which model learns, how much memory, how long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from assistant.models.active import ActiveModel
+from assistant.models.advice import memory_for
+from assistant.models.header import count_parameters
+from assistant.paths import Paths
+from assistant.rebuild.eta import TYPICAL_SECONDS
+from steering.models.memory import CONVERSION_BYTES, WORKING_BYTES
+
+_SEEN_WITH = 135_000_000
+"""Parameters of the model that the typical seconds were seen with."""
+_LOADED_BYTES = 4
+"""For each parameter of a converted model; half of it where the processor computes in bfloat16."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a rebuild on a CPU will need.
+
+    Attributes:
+        in_torch: the chat model itself is converted and learns; else it learns inside llama.cpp, less well.
+        convert: it must be converted first, once.
+        memory: bytes at the most.
+        seconds: as the last rebuild with this model took; without one, a rough guess (`guessed`).
+    """
+
+    in_torch: bool
+    convert: bool
+    memory: int
+    seconds: float
+    guessed: bool
+
+    @property
+    def words(self) -> str:
+        """One line for the person."""
+        if self.in_torch:
+            who = "the chat model learns in torch" + (", converted first" if self.convert else "")
+        else:
+            who = "torch does not fit into the free memory: the chat model learns inside llama.cpp, by a weaker method"
+        minutes = max(1, round(self.seconds / 60))
+        roughly = "roughly" if self.guessed else "about"
+        return f"{who}; needs up to {self.memory / 1e9:.1f} GB and {roughly} {minutes} minute{'s' * (minutes > 1)}"
+
+
+def expect(model: ActiveModel, paths: Paths, last_seconds: Mapping[str, float], free: int) -> Expectation:
+    """What a rebuild with the model of the moment needs; `last_seconds` by stage of the last one, `free` in bytes.
+
+    Raises: ModelError: there is no model, or it cannot be used.
+    """
+    path = model.path()
+    parameters = count_parameters(path)
+    convert = not (paths.estimators / model.fingerprint() / "config.json").exists()
+    in_torch = parameters * (CONVERSION_BYTES if convert else _LOADED_BYTES) + WORKING_BYTES
+    fits = in_torch <= free
+    seconds = sum((last_seconds or TYPICAL_SECONDS).values())
+    if not last_seconds:
+        seconds *= max(1.0, parameters / _SEEN_WITH)
+    memory = in_torch if fits else memory_for(model.header().size) + WORKING_BYTES
+    return Expectation(fits, fits and convert, memory, seconds, not last_seconds)
