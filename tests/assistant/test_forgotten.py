@@ -6,6 +6,7 @@ import json
 import random
 import string
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -49,6 +50,33 @@ def temporary_files(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setattr(tempfile, "tempdir", None)
 
 
+async def bring_in(assistant: Assistant, folder: Path, marker: str) -> None:
+    """The word in a conversation of another program (in its zip), in texts and in a mail."""
+    folder.mkdir(exist_ok=True)
+    messages = {
+        "a": {"id": "a", "parent": None, "children": ["b"], "message": None},
+        "b": {
+            "id": "b",
+            "parent": "a",
+            "children": [],
+            "message": {
+                "id": "b",
+                "author": {"role": "user"},
+                "content": {"content_type": "text", "parts": [f"elsewhere I said {marker}"]},
+                "create_time": 1.7e9,
+            },
+        },
+    }
+    talk = {"id": "1", "title": f"{marker} elsewhere", "create_time": 1.7e9, "mapping": messages, "current_node": "b"}
+    with zipfile.ZipFile(folder / "export.zip", "w") as archive:
+        archive.writestr("conversations.json", json.dumps([talk]))
+    (folder / "texts.jsonl").write_text(json.dumps({"prompt": f"why {marker}?", "text": f"{marker} it is, I wrote"}))
+    (folder / "one.eml").write_text(f"From: me@example.org\nSubject: {marker}\n\nDear all, {marker} is on my mind.\n")
+    for name in ("export.zip", "texts.jsonl", "one.eml"):
+        counts = await assistant.importing.add(await assistant.importing.preview(folder / name))
+        assert counts.messages + counts.texts > 0, name
+
+
 async def leave_everywhere(home: Path, folder: Path, marker: str) -> dict[str, list[str]]:
     """The word said, edited, streamed, imported, learned from, described, named, backed up; what to forget, by kind."""
     assistant = Assistant.open(home)
@@ -71,6 +99,7 @@ async def leave_everywhere(home: Path, folder: Path, marker: str) -> dict[str, l
     await collect(chat.send(binned.id, f"thrown away: {marker}"))
     assistant.history.delete(binned.id)
     writing = assistant.preferences.add_text(f"a text of mine with {marker}", f"asked for {marker}")
+    await bring_in(assistant, folder / "elsewhere", marker)
     assistant.preferences.veto_phrase(f"the {marker}")
     items = [message_item_id(own.id), writing_item_id(writing.id)]
     for item in items:
@@ -89,11 +118,11 @@ async def leave_everywhere(home: Path, folder: Path, marker: str) -> dict[str, l
     await collect(chat.send(talk.id, f"steered and again {marker}"))
     back_up_before(assistant.paths.database, "9000_next")
     await assistant.back_up_daily()
+    talks = [*assistant.history.conversations(), *assistant.history.deleted()]
+    assert {talk.id, named.id, fork.id, binned.id} < {one.id for one in talks}
+    texts = [writing_item_id(one.id) for one in store.writing.list()]
     await assistant.close()
-    return {
-        "conversation": [str(number) for number in (talk.id, named.id, fork.id, binned.id)],
-        "item": [writing_item_id(writing.id)],
-    }
+    return {"conversation": [str(one.id) for one in talks], "item": texts}
 
 
 async def test_by_its_text(home: Path, tmp_path: Path, cli: CommandLine, temporary_files):
