@@ -30,6 +30,8 @@ from steering.control_vector import ControlVector, ControlVectorError
 
 Inbox = queue.SimpleQueue[Request | ProtocolError]
 BEAT_SECONDS = 1.0
+FIRST_LOOK_SECONDS = 0.2
+"""So soon a reply looks what else the machine does; what it did before the reply says nothing."""
 
 
 class Worker:
@@ -63,9 +65,11 @@ class Worker:
     def _beating(self) -> Iterator[None]:
         """Meanwhile say every second that the process lives, and look how busy the machine is with other work."""
         over = threading.Event()
-        self._look_around()
+        self._work.busy_cores()
 
         def beat() -> None:
+            if not over.wait(FIRST_LOOK_SECONDS):
+                self._look_around()
             while not over.wait(BEAT_SECONDS):
                 self._emit(Beat())
                 self._look_around()
@@ -77,7 +81,7 @@ class Worker:
             over.set()
 
     def _look_around(self) -> None:
-        """See how busy the machine has been with other work since this was last asked."""
+        """See how busy the machine has been with other work since this was last looked at."""
         busy = self._work.busy_cores()
         if self._session:
             self._session.neighbours.cores = busy
