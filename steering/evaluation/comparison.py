@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,23 +21,20 @@ from steering.calibration.harm import NeutralKl
 from steering.calibration.heldout import HeldOut, Nll
 from steering.calibration.tuning import NeutralReplies
 from steering.description import template_description
-from steering.effects.history import history_slot, plan
 from steering.effects.phrases import rank_phrases
-from steering.effects.token_effects import TokenEffects
+from steering.evaluation.methods import learned_by
 from steering.evaluation.people import Person
 from steering.items import PreferenceItem
 from steering.learning import own_replies, score_history
-from steering.material import examples, scored_text
+from steering.material import scored_text
 from steering.models.chat_model import ChatModel
 from steering.models.estimator import Estimator
-from steering.prompts import description_system, history_system
+from steering.prompts import description_system
 
 KL = 0.1
 """Nats at which vectors are compared."""
 WITHIN = 0.02
 """A tenth more KL is a twentieth more gain, which is as much as methods differ by."""
-PROMPT_TOKENS = 300
-"""Of the raw history in a prompt, for the methods that have the preference there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +80,14 @@ class Comparison:
         if any(BACKBONES[name.removeprefix("steerx-")].needs_negatives for name in self._methods):
             negatives = own_replies(self._chat, tokenizer, person.history, lambda _: None)
         description = template_description(person.history, rank_phrases(person.history, effects))
-        learned = self._learned(person, effects, negatives, description)
         held = HeldOut(network, [scored_text(tokenizer, item) for item in person.test], min(self._blocks))
         unsteered = held.nll()
         results: dict[str, Result] = {}
         vector: Mapping[int, Tensor] = {}
         for name in self._methods:
             on_step(name)
-            made, result = self._fitted(name, learned[name.startswith("steerx-")], held, unsteered)
+            learned = learned_by(name, tokenizer, person.history, effects, negatives, description)
+            made, result = self._fitted(name, learned, held, unsteered)
             results[name], vector = result, made.directions()
         on_step("others")
         results["random"] = self._scaled("random", self._random(), held, unsteered)
@@ -98,25 +95,6 @@ class Comparison:
             results["other-person"] = self._scaled("other", at_dose_one(another, self._norms), held, unsteered)
         results["description-prompt"] = self._described(person.test, description, unsteered)
         return Compared(results, unsteered.mean, vector, seconds)
-
-    def _learned(
-        self, person: Person, effects: Mapping[str, TokenEffects], negatives: Mapping[str, str], description: str
-    ) -> tuple[list[Example], list[Example]]:
-        """What a plain method learns from, and what SteerX does."""
-        tokenizer = self._estimator.tokenizer
-        backbones = [BACKBONES[name.removeprefix("steerx-")] for name in self._methods]
-        if not any(backbone.needs_description for backbone in backbones):
-            weighted = examples(tokenizer, person.history, effects, negatives)
-            return [_uniform(example) for example in weighted], weighted
-        jobs = {job.item.id: job for job in plan(person.history, tokenizer, PROMPT_TOKENS)}
-
-        def raw(item: PreferenceItem) -> str:
-            return history_system(history_slot(jobs[item.id].history, tokenizer))
-
-        said = description_system(description)
-        plain = examples(tokenizer, person.history, effects, negatives, system=raw)
-        weighted = examples(tokenizer, person.history, effects, negatives, system=lambda _: said)
-        return [_uniform(example) for example in plain], weighted
 
     def _fitted(self, name: str, learned: Sequence[Example], held: HeldOut, unsteered: Nll) -> tuple[Candidate, Result]:
         started = time.monotonic()
@@ -154,7 +132,3 @@ class Comparison:
         width, device = self._estimator.network.width, self._estimator.network.device
         drawn = {block: torch.randn(width, generator=generator).to(device) for block in self._blocks}
         return at_dose_one({b: d / d.norm() * self._norms[b] for b, d in drawn.items()}, self._norms)
-
-
-def _uniform(example: Example) -> Example:
-    return replace(example, weights=(1.0,) * len(example.weights))

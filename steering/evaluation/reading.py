@@ -1,0 +1,145 @@
+"""People read from a file as it comes: what cannot be used is named line by line, the rest goes on."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from steering.calibration.split import MIN_ITEMS
+from steering.evaluation.people import Person
+from steering.items import PreferenceItem, Source
+
+SPLITS = ("history", "test")
+_WIDE = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"))
+_BOMS = (*_WIDE, (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutLine:
+    """A line that was not used, its number (from 1) and why."""
+
+    line: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One usable line."""
+
+    line: int
+    user_id: str
+    split: str
+    item: PreferenceItem
+
+
+class _UnusableError(ValueError):
+    """Why a line cannot be used."""
+
+
+def read_texts(data: bytes) -> tuple[list[Text], list[LeftOutLine]]:
+    """The usable lines of `{"user_id", "split", "order", "prompt", "text"}`, and the others with the reason.
+
+    UTF-8, or UTF-16 and UTF-32 with their mark. `item_id` may stand in a line, and `continuation`, which goes before
+    `text`.
+    A text that a person's line before it holds already is left out, or the vector would be tested on what made it.
+    """
+    texts: list[Text] = []
+    left_out: list[LeftOutLine] = []
+    seen: dict[tuple[str, ...], int] = {}
+    for number, line in enumerate(_lines(data), 1):
+        if not line.strip():
+            continue
+        try:
+            text, keys = _parsed(line, number)
+            known = next((key for key in keys if key in seen), None)
+            if known:
+                raise _UnusableError(f"the same {known[0]} of {text.user_id} as in line {seen[known]}")
+        except _UnusableError as error:
+            left_out.append(LeftOutLine(number, str(error)))
+            continue
+        seen |= dict.fromkeys(keys, number)
+        texts.append(text)
+    return texts, left_out
+
+
+def people_of(texts: Sequence[Text]) -> tuple[list[Person], list[LeftOutLine]]:
+    """People with enough history (MIN_ITEMS texts) and a test, in the order in which they first appear; and the lines
+    of the others."""
+    by_user: dict[str, list[Text]] = {}
+    for text in texts:
+        by_user.setdefault(text.user_id, []).append(text)
+    people: list[Person] = []
+    left_out: list[LeftOutLine] = []
+    for user, own in by_user.items():
+        history, test = (_ordered(own, split) for split in SPLITS)
+        why = _unusable(user, len(history), len(test))
+        if why:
+            left_out += [LeftOutLine(text.line, why) for text in own]
+        else:
+            people.append(Person(user, history, test))
+    return people, left_out
+
+
+def person_key(person: Person) -> str:
+    """Hash of all that results of a person depend on: texts, their requests, order and split (hex, 32 characters)."""
+    parts = [[(item.id, item.scored_hash) for item in items] for items in (person.history, person.test)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _unusable(user: str, history: int, test: int) -> str:
+    if not test or not history:
+        return f"{user} has no text in the split {SPLITS[0] if not history else SPLITS[1]}"
+    if history < MIN_ITEMS:
+        return f"{user} has {history} text{'s' * (history != 1)} of history, at least {MIN_ITEMS} are needed"
+    return ""
+
+
+def _lines(data: bytes) -> Iterator[str | bytes]:
+    wide = next((encoding for mark, encoding in _BOMS if data.startswith(mark)), None)
+    if wide:
+        yield from data.decode(wide, "replace").split("\n")
+        return
+    yield from data.removeprefix(codecs.BOM_UTF8).split(b"\n")
+
+
+def _parsed(line: str | bytes, number: int) -> tuple[Text, list[tuple[str, ...]]]:
+    """A line's text, and what no other line of the person may repeat: (what it is called, user, value)."""
+    try:
+        row = json.loads(line if isinstance(line, str) else line.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise _UnusableError("not UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        raise _UnusableError(f"not JSON ({str(error).splitlines()[0]})") from None
+    if not isinstance(row, dict):
+        raise _UnusableError("not a JSON object")
+    user, split, prompt = (_string(row, name) for name in ("user_id", "split", "prompt"))
+    written = _string(row, "continuation" if row.get("continuation") else "text")
+    if split not in SPLITS:
+        raise _UnusableError(f'"split" is {split!r}, neither "history" nor "test"')
+    if not user or not written.strip():
+        raise _UnusableError("its text or user_id is empty")
+    order = row.get("order")
+    if isinstance(order, bool) or not isinstance(order, int | float) or not math.isfinite(order):
+        raise _UnusableError('"order" is no number')
+    item_id = str(row.get("item_id") or f"{split} {order:g}")
+    keys: list[tuple[str, ...]] = [("id", user, item_id), ("text", user, written.strip())]
+    return Text(number, user, split, PreferenceItem(item_id, prompt, written, Source.WRITING, float(order))), keys
+
+
+def _string(row: dict[str, Any], name: str) -> str:
+    found = row.get(name)
+    if name == "user_id" and isinstance(found, int) and not isinstance(found, bool):
+        return str(found)
+    if not isinstance(found, str):
+        raise _UnusableError(f'"{name}" is missing or no text')
+    return found
+
+
+def _ordered(texts: Sequence[Text], split: str) -> tuple[PreferenceItem, ...]:
+    own = sorted((text for text in texts if text.split == split), key=lambda text: text.item.order)
+    return tuple(replace(text.item, order=float(i)) for i, text in enumerate(own))

@@ -1,0 +1,65 @@
+"""The outcome of an evaluation as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from steering.evaluation.names import STEERX
+
+COLUMNS = (
+    ("KL", "kl_neutral", ".3f"),
+    ("perplexity", "perplexity", ".1f"),
+    ("accuracy", "accuracy", ".1%"),
+    ("ROUGE-1", "rouge_1", ".3f"),
+    ("ROUGE-L", "rouge_l", ".3f"),
+    ("METEOR", "meteor", ".3f"),
+    ("attribution", "attribution", ".0%"),
+    ("distinct-2", "distinct_2", ".2f"),
+    ("repetition", "repetition", ".2f"),
+    ("words", "words", ".0f"),
+    ("s", "seconds", ".0f"),
+    ("MiB", "peak_mib", ".0f"),
+)
+AGAINST = ("other-person", "random", "description-prompt", "retrieval-prompt")
+"""What SteerX is held against beside its own backbone."""
+
+
+def markdown(found: Mapping[str, Any]) -> str:
+    """Methods by gain, then the pairs that tell whether SteerX is worth it."""
+    lines = [
+        f"{found['people']} people, {found['left_out']} lines left out; {found['model']}; vectors at KL {found['kl']}",
+        "",
+        _row("method", "gain, nats/token", "95 %", "helped", *(title for title, _, _ in COLUMNS)),
+        _row(*["---"] * (4 + len(COLUMNS))),
+    ]
+    for name, method in sorted(found["methods"].items(), key=lambda entry: entry[1]["gain_mean"]):
+        gain = (_signed(method["gain_mean"]), _interval(method["gain_ci"]), f"{method['share_helped']:.0%}")
+        lines.append(_row(name, *gain, *(_figure(method[key], form) for _, key, form in COLUMNS)))
+    lines += ["", _row("difference", "nats/token", "95 %"), _row("---", "---", "---")]
+    for name, pair in found["pairs"].items():
+        if _tells(name):
+            lines.append(_row(name, f"{pair['diff']:+.4f}", " to ".join(f"{end:+.4f}" for end in pair["ci"])))
+    return "\n".join(lines)
+
+
+def _tells(pair: str) -> bool:
+    """Whether it holds SteerX against its backbone, or the best of it against another baseline."""
+    first, second = pair.split(">")
+    return first == STEERX + second or (first == f"{STEERX}optimized" and second in AGAINST)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}"
+
+
+def _interval(ends: list[float]) -> str:
+    return " to ".join(map(_signed, ends))
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

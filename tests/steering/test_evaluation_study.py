@@ -1,0 +1,149 @@
+"""Methods calibrated on the history and measured at equal harm, with a tiny model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from steering.backbones.base import Example
+from steering.calibration.tuning import NeutralReplies
+from steering.evaluation.names import DEFAULT, KLS, OTHER_PERSON, SHARED
+from steering.evaluation.people import Person
+from steering.evaluation.reading import people_of, read_texts
+from steering.evaluation.retrieval import Retrieval
+from steering.evaluation.study import Damage, Options, Study
+from steering.items import PreferenceItem, Source
+from steering.learning import score_history
+from steering.material import scored_text
+from steering.neutral import load_neutral_set
+
+
+@pytest.fixture(scope="module")
+def person() -> Person:
+    def line(split: str, order: int, text: str) -> str:
+        return json.dumps({"user_id": "a", "split": split, "order": order, "prompt": f"what {order}?", "text": text})
+
+    lines = [line("history", i, f"the garden number {i} is green") for i in range(8)]
+    lines += [line("test", i, f"my garden is green {i}") for i in (8, 9)]
+    return people_of(read_texts("\n".join(lines).encode())[0])[0][0]
+
+
+@pytest.fixture(scope="module")
+def study(estimator, tiny_chat) -> Study:
+    known = load_neutral_set()
+    neutral = NeutralReplies(known.prompts, tuple(text[:60] for text in known.texts[: len(known.prompts)]))
+    damage = Damage(known.texts[:2], known.questions[:4])
+    return Study(estimator, tiny_chat, neutral, damage, Options(replies=1))
+
+
+@pytest.fixture(scope="module")
+def effects(estimator, person):
+    return score_history(estimator, person.history, {}, lambda _: None, lambda _: None).effects
+
+
+@pytest.fixture(scope="module")
+def subject(study, person, effects):
+    return study.subject(person, effects)
+
+
+@pytest.fixture(scope="module")
+def shared(subject):
+    return subject.measure(SHARED)
+
+
+def mean_nll(model, texts) -> float:
+    """Transformers' own forward pass, text by text."""
+    total, count = 0.0, 0
+    for text in texts:
+        ids = torch.tensor([[*text.prompt_ids, *text.text_ids]])
+        with torch.inference_mode():
+            rows = model(ids).logits[0, len(text.prompt_ids) - 1 : -1].log_softmax(dim=-1)
+        total -= float(rows.gather(1, torch.tensor(text.text_ids)[:, None]).sum())
+        count += len(text.text_ids)
+    return total / count
+
+
+def test_every_method_by_default_is_measured(subject, shared):
+    for name in DEFAULT:
+        found = subject.measure(name, shared.vector) if name == OTHER_PERSON else subject.measure(name)
+        assert np.isfinite(found.gain) and len(found.replies) == 1 and found.perplexity > 1
+        assert found.seconds.keys() >= {"replies"}, name
+
+
+def test_the_gain_is_that_of_transformers_own_pass(subject, model, tokenizer, person):
+    texts = [scored_text(tokenizer, item) for item in person.test]
+    assert subject.measure("unsteered").nll_unsteered == pytest.approx(mean_nll(model, texts), abs=2e-3)
+    retrieval = Retrieval(person.history, tokenizer, 300)
+    prompted = [scored_text(tokenizer, item, retrieval.system(item.context)) for item in person.test]
+    gain = mean_nll(model, texts) - mean_nll(model, prompted)
+    assert subject.measure("retrieval-prompt").gain == pytest.approx(gain, abs=4e-3)
+
+
+def test_vectors_are_reported_at_equal_kl(subject, shared):
+    for found in (shared, subject.measure("random"), subject.measure("steerx-caa")):
+        assert [point.target for point in found.curve] == list(KLS)
+        assert [point.kl for point in found.curve] == pytest.approx(KLS, rel=0.1)
+        assert found.gain == found.curve[1].gain and found.kl == found.curve[1].kl
+        assert found.chosen_kl in KLS and found.blocks
+    assert shared.gain > subject.measure("random").gain
+
+
+def test_a_vector_of_the_same_person_gains_what_it_did(subject, shared):
+    again = subject.measure(OTHER_PERSON, {block: 7 * d for block, d in shared.vector.items()})
+    assert again.gain == pytest.approx(shared.gain, abs=0.02)
+    assert again.blocks == shared.blocks and again.chosen_kl == pytest.approx(0.1)
+
+
+def test_the_description_adds_its_kl_to_the_vectors(subject, shared):
+    both = subject.measure("steerx-optimized+description")
+    assert both.curve[1].kl == pytest.approx(shared.kl, rel=0.1) and both.kl != pytest.approx(shared.kl, rel=0.1)
+
+
+def test_test_texts_choose_and_make_nothing(study, person, effects, shared):
+    """With other test texts the blocks, the strength and the vector stay the same to the bit."""
+    other = replace(person, test=tuple(replace(item, text="QUITE ANOTHER THING!") for item in person.test))
+    found = study.subject(other, effects).measure(SHARED)
+    assert (found.blocks, found.chosen_kl) == (shared.blocks, shared.chosen_kl)
+    for block, direction in shared.vector.items():
+        np.testing.assert_array_equal(found.vector[block], direction)
+    assert found.gain != shared.gain
+
+
+def test_the_newest_quarter_makes_no_vector_that_is_chosen_by_it(study, person, effects, monkeypatch):
+    seen: list[int] = []
+
+    class Spy:
+        needs_gradients = needs_negatives = needs_description = False
+
+        def fit(self, network, examples: list[Example], blocks):
+            seen.append(len(examples))
+            return {block: torch.ones(network.width) for block in blocks}
+
+    monkeypatch.setattr("steering.evaluation.study.BACKBONES", {"caa": Spy()})
+    monkeypatch.setattr("steering.evaluation.study.CHOOSING", {})
+    study.subject(person, effects).measure("steerx-caa")
+    assert seen[:-1] == [6] * len(study.block_sets) and seen[-1] == 8
+
+
+def test_random_directions_are_of_the_seed_and_person(study, person, effects):
+    quick = Study(study.estimator, study.chat, study.neutral, Damage((), ()), Options(replies=0, quick=True))
+    again = Study(study.estimator, study.chat, study.neutral, Damage((), ()), Options(1, replies=0, quick=True))
+    first, second = (one.subject(person, effects).measure("random") for one in (quick, quick))
+    assert first.gain == second.gain != again.subject(person, effects).measure("random").gain
+    assert len(first.curve) == 1 and first.perplexity is None and first.replies == ()
+
+
+def test_retrieval_takes_the_most_similar_texts_that_fit(tokenizer):
+    def item(order: int, context: str, text: str) -> PreferenceItem:
+        return PreferenceItem(str(order), context, text, Source.WRITING, float(order))
+
+    history = [item(0, "bread?", "bake it long"), item(1, "bicycle?", "oil the chain"), item(2, "bread oven?", "hot")]
+    found = Retrieval(history, tokenizer, 10_000).system("which bread")
+    assert found.index("bake it long") < found.index("hot")
+    narrow = Retrieval(history, tokenizer, 1)
+    assert "oil the chain" in narrow.system("my bicycle") and "bake" not in narrow.system("my bicycle")
+    assert "hot" in narrow.system("???")

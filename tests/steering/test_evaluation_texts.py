@@ -1,0 +1,99 @@
+"""Overlap, form and attribution against values worked out by hand or by the papers' formulas."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import bootstrap
+
+from steering.evaluation.extras import MissingLibraryError, check_libraries
+from steering.evaluation.names import ALL, DEFAULT, PLAIN, ordered
+from steering.evaluation.plot import draw
+from steering.evaluation.summary import interval, mean_of, pairs
+from steering.evaluation.texts import WORDS, Attribution, form, overlap
+
+
+def test_overlap_by_hand():
+    found = overlap(["the cat sat"], ["the cat lay down"])
+    # Two of three and of four words: precision 2/3, recall 1/2, F1 4/7; the longest common subsequence is the same.
+    assert found.rouge_1 == pytest.approx(4 / 7) and found.rouge_l == pytest.approx(4 / 7)
+    # METEOR (Banerjee and Lavie 2005): F = 10PR / (R + 9P), penalty 0.5 (chunks / matches)^3 with one chunk of two.
+    assert found.meteor == pytest.approx((10 * (2 / 3) * 0.5 / (0.5 + 9 * 2 / 3)) * (1 - 0.5 * (1 / 2) ** 3))
+
+
+def test_words_in_another_order_share_less_of_a_sequence():
+    found = overlap(["d c b a"], ["a b c d"])
+    assert found.rouge_1 == 1.0 and found.rouge_l == pytest.approx(1 / 4)
+
+
+def test_stems_match_and_an_empty_reply_shares_nothing():
+    assert overlap(["walking"], ["walked"]).meteor == pytest.approx(0.5)
+    assert overlap(["", "word"], ["word", "word"]).rouge_1 == pytest.approx(0.5)
+
+
+def test_only_the_beginnings_are_compared():
+    beginning = " ".join(f"w{i}" for i in range(WORDS))
+    assert overlap([beginning], [beginning + " and much more"]).rouge_l == 1.0
+
+
+def test_form_by_hand():
+    found = form(["a b a b", "a c"])
+    assert (found.distinct_1, found.distinct_2) == (3 / 6, 3 / 4)
+    assert (found.repetition, found.words) == (0.0, 3.0)
+    assert form(["x " * 8]).repetition == pytest.approx(4 / 5)
+
+
+def test_replies_are_nearest_to_whose_style_they_have():
+    histories = {
+        "low": ["so yeah i dunno lol", "tbh its fine lol"],
+        "loud": ["BUY IT NOW!!!", "WHAT A DAY!!!"],
+        "long": ["One might, upon reflection, concede the point.", "It is, perhaps, a matter of taste."],
+    }
+    attribution = Attribution(histories)
+    assert attribution.nearer("low", ["lol its ok tbh"]) == (True, True)
+    assert attribution.nearer("loud", ["lol its ok tbh"]) == (False, False)
+    with pytest.raises(ValueError, match="two people"):
+        Attribution({"low": ["alone"]})
+
+
+def test_an_interval_is_the_percentile_bootstrap():
+    values = np.random.default_rng(1).normal(0.1, 0.05, 12)
+    oracle = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=0).confidence_interval
+    assert interval(values) == pytest.approx([oracle.low, oracle.high], abs=0.003)
+    with pytest.raises(ValueError):
+        interval([])
+
+
+def test_pairs_are_of_the_same_people():
+    gain = {"a": {"x": 0.3, "y": 0.5, "z": 9.0}, "b": {"x": 0.1, "y": 0.2}, "c": {"w": 1.0}}
+    found = pairs(gain)
+    assert found["a>b"]["diff"] == pytest.approx(0.25) and found["b>a"]["diff"] == pytest.approx(-0.25)
+    assert found["a>b"]["people"] == 2 and "a>c" not in found
+    assert found["a>b"]["ci"] == pytest.approx([0.2, 0.3])
+    assert mean_of([None, 1.0, 3.0]) == 2.0 and mean_of([None]) is None
+
+
+def test_methods_are_ordered_so_that_what_needs_another_comes_last():
+    assert ordered(["other-person", "caa", "caa"]) == ("unsteered", "caa", "steerx-optimized", "other-person")
+    assert set(ordered(DEFAULT)) == set(DEFAULT) and set(ordered(ALL)) == set(ALL)
+    assert all(f"steerx-{name}" in DEFAULT for name in PLAIN)
+    with pytest.raises(ValueError, match="no such method: dream"):
+        ordered(["dream"])
+
+
+def test_what_is_missing_is_named_with_its_cure(monkeypatch):
+    monkeypatch.setattr("steering.evaluation.extras.find_spec", lambda name: None if name == "rouge_score" else name)
+    with pytest.raises(
+        MissingLibraryError, match=r"needs rouge-score; .*pip install 'private-assistant\[evaluation\]'"
+    ):
+        check_libraries()
+
+
+def test_the_plot_needs_only_what_is_in_the_json(tmp_path):
+    point = {"gain_mean": 0.1, "gain_ci": [0.0, 0.2], "kl_neutral": 0.1}
+    curve = [point, point | {"kl_neutral": 0.15}]
+    methods = {"unsteered": point | {"curve": []}, "steerx-caa": point | {"curve": curve}}
+    png, svg = draw(json.loads(json.dumps({"people": 3, "model": "m", "methods": methods})), tmp_path / "a.b")
+    assert png.read_bytes().startswith(b"\x89PNG") and b"<svg" in svg.read_bytes()
