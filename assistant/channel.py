@@ -26,7 +26,7 @@ class ProtocolError(AssistantError):
 def encode(message: Any) -> bytes:
     """One line for a dataclass instance. Lone surrogates become "?"; paths and dates become their text."""
     fields = {TAG: type(message).__name__, **_fields(message)}
-    return json.dumps(fields, ensure_ascii=False, default=_plain).encode("utf-8", "replace") + b"\n"
+    return _ENCODER.encode(fields).encode("utf-8", "replace") + b"\n"
 
 
 def _fields(message: Any) -> dict[str, Any]:
@@ -36,6 +36,9 @@ def _fields(message: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return _fields(value) if dataclasses.is_dataclass(value) else str(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=_plain)
 
 
 class Decoder(Generic[MessageT]):

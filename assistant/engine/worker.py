@@ -12,13 +12,15 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from assistant.channel import Decoder, ProtocolError, encode
+from assistant.channel import Decoder, ProtocolError
 from assistant.engine.abort import AbortFlag
+from assistant.engine.outbox import Outbox
 from assistant.engine.prefixes import prefix_budget
 from assistant.engine.protocol import Beat, Event, Failed, Generate, Load, Loading, Request, Steer, Steered, Stop
 from assistant.engine.reply import generate
@@ -151,6 +153,11 @@ def read_requests(stream: BinaryIO, inbox: Inbox, abort: AbortFlag) -> None:
     os._exit(0)  # nobody is left to talk to, and the main thread may be deep in native code
 
 
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
+
+
 def main() -> None:
     """Serve until stdin closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -161,17 +168,14 @@ def main() -> None:
     reader = threading.Thread(target=read_requests, args=(sys.stdin.buffer, inbox, abort), daemon=True)
     reader.start()
 
-    writing = threading.Lock()
-
-    def emit(event: Event) -> None:
-        line = encode(event)
-        with writing:
-            events.write(line)
-            events.flush()
-
-    worker = Worker(emit, abort)
-    while True:
-        worker.handle(inbox.get())
+    worker = Worker(Outbox(events).put, abort)
+    try:
+        while True:
+            worker.handle(inbox.get())
+    except BaseException as error:
+        # What it says may be part of a conversation; and the reader, deep in a read, would make the end an abort.
+        logging.error("%s at %s", type(error).__name__, _place(error))
+        os._exit(1)
 
 
 if __name__ == "__main__":
