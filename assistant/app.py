@@ -6,25 +6,25 @@ import asyncio
 from pathlib import Path
 from typing import Self
 
-from assistant.answering import Answering
-from assistant.chat import Chat
+from assistant.conversation.answering import Answering
+from assistant.conversation.chat import Chat
+from assistant.conversation.loading import ModelLoader
+from assistant.conversation.reference import Reference
+from assistant.conversation.sampling import model_key, sampling_defaults, sampling_in_use
 from assistant.engine.process import Engine
-from assistant.exporting import Exporting
-from assistant.forgetting import Forgetting
-from assistant.history import History
-from assistant.importing import Importing
-from assistant.loading import ModelLoader
+from assistant.history.conversations import History
+from assistant.history.exporting import Exporting
+from assistant.history.forgetting import Forgetting
+from assistant.history.importing import Importing
 from assistant.models.active import ActiveModel
 from assistant.models.collection import Models
 from assistant.paths import Paths, resolve_paths
-from assistant.preferences import Preferences
-from assistant.profiles import Profiles
+from assistant.profile.preferences import Preferences
+from assistant.profile.profiles import Profiles
+from assistant.profile.vectors import Vectors
 from assistant.rebuild.runner import Rebuild
-from assistant.reference import Reference
 from assistant.reporting import storage_errors_reported
-from assistant.sampling import model_key, sampling_defaults, sampling_in_use
 from assistant.settings import SamplingSettings, Settings, load_settings, save_setting
-from assistant.vectors import Vectors
 from storage.automatic import back_up_daily
 from storage.store import Store
 

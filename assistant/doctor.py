@@ -12,9 +12,9 @@ from pathlib import Path
 from assistant.app import Assistant
 from assistant.errors import AssistantError
 from assistant.models.header import read_header
+from assistant.profile.vectors import ImportedVector
 from assistant.rebuild.check import check_parity
 from assistant.records import Loaded
-from assistant.vectors import ImportedVector
 from assistant.visible import one_line
 
 REBUILD_NEEDS = ("torch", "transformers", "safetensors", "gguf")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-from assistant.answering import ReplyStarted
-from assistant.chat import ChatEvent, UserMessage
+from assistant.conversation.answering import ReplyStarted
+from assistant.conversation.chat import ChatEvent, UserMessage
+from assistant.conversation.reply import ReplyFinished
 from assistant.records import Message, Piece, Prefill, Thought
-from assistant.reply import ReplyFinished
 from tui.widgets.message import MessageView
 from tui.widgets.messages import MessageList
 from tui.widgets.status import StatusLine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assistant.importing import Preview
+from assistant.history.importing import Preview
 from assistant.records import Forgotten, ImportCounts
 from assistant.visible import one_line
 from tui.figures import count

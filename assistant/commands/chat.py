@@ -12,8 +12,8 @@ import click
 from assistant.commands.context import Globals, opened, pass_globals, print_json, run
 
 if TYPE_CHECKING:
-    from assistant.answering import ReplyOptions
     from assistant.app import Assistant
+    from assistant.conversation.answering import ReplyOptions
     from assistant.engine.protocol import TokenLogprob
 
 
@@ -114,7 +114,7 @@ async def _chat(
 ) -> None:
     from dataclasses import replace
 
-    from assistant.answering import ReplyOptions
+    from assistant.conversation.answering import ReplyOptions
 
     async with opened(chosen, model) as assistant:
         sampling = replace(assistant.sampling.as_sampling(), **changes)
@@ -122,8 +122,8 @@ async def _chat(
 
 
 async def _answer(assistant: Assistant, asked: str, options: ReplyOptions, as_json: bool) -> None:
+    from assistant.conversation.reply import ReplyFinished
     from assistant.records import Piece
-    from assistant.reply import ReplyFinished
     from assistant.visible import sanitise
 
     await assistant.chat.start()

@@ -31,7 +31,7 @@ def compare(chosen: Globals, prompt: str, other: str, as_json: bool) -> None:
 
 
 async def _compare(chosen: Globals, prompt: str, other: str, as_json: bool) -> None:
-    from assistant.steering import steering_words
+    from assistant.profile.steering import steering_words
     from assistant.visible import sanitise
 
     async with opened(chosen) as assistant:
@@ -52,8 +52,8 @@ async def _compare(chosen: Globals, prompt: str, other: str, as_json: bool) -> N
 
 async def _replies(assistant: Assistant, conversation_id: int, prompt: str, other: str) -> list[Message]:
     """Both replies, side 0 first; how far they are goes to stderr."""
+    from assistant.conversation.reply import ReplyFinished
     from assistant.records import Piece
-    from assistant.reply import ReplyFinished
 
     finished: dict[int, Message] = {}
     written = [0, 0]

@@ -10,7 +10,7 @@ import click
 from assistant.commands.context import Globals, opened, pass_globals, print_json, run
 
 if TYPE_CHECKING:
-    from assistant.forgetting import Forgetting
+    from assistant.history.forgetting import Forgetting
     from assistant.records import Doomed, Forgotten
 
 

@@ -11,7 +11,7 @@ from assistant.commands.context import Globals, opened, pass_globals, print_json
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
-    from assistant.profiles import Explanation, Profile
+    from assistant.profile.profiles import Explanation, Profile
     from assistant.records import Measure, Span
 
 MEASURES = ("ratio", "difference")
@@ -29,7 +29,7 @@ def profile() -> None:
 def show(chosen: Globals, as_json: bool) -> None:
     """Show the version in use: description, phrases, gain, harm."""
     from assistant.commands.rebuild import summary
-    from assistant.steering import steering_words
+    from assistant.profile.steering import steering_words
 
     async def work() -> None:
         async with opened(chosen) as assistant:

@@ -13,7 +13,7 @@ from assistant.commands.context import Globals, opened, pass_globals, print_json
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
-    from assistant.profiles import Profile
+    from assistant.profile.profiles import Profile
     from assistant.rebuild.runner import Progress, Rebuilt
 
 
@@ -40,7 +40,7 @@ def rebuild(chosen: Globals, as_json: bool, force: bool) -> None:
 
 def summary(profile: Profile, unchanged: bool = False) -> str:
     """The outcome in a few lines."""
-    from assistant.left_out import left_out_in_words
+    from assistant.profile.left_out import left_out_in_words
 
     o = profile.outcome
     low, high = o.gain_interval

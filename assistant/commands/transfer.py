@@ -13,7 +13,7 @@ from assistant.commands.context import Globals, opened, pass_globals, print_json
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
-    from assistant.importing import Preview
+    from assistant.history.importing import Preview
     from storage.records import ImportCounts
 
 FILE = click.Path(path_type=Path)
@@ -48,7 +48,7 @@ def import_files(
     A file is read to its end before anything is added. Importing it twice adds nothing, a longer version of it only
     what is new. Interrupted, it leaves whole conversations.
     """
-    from assistant.importing import formats
+    from assistant.history.importing import formats
 
     if file_format is not None and file_format not in formats():
         raise click.UsageError(f"unknown format {file_format!r}; one of {', '.join(formats())}")
@@ -125,8 +125,8 @@ def restore(chosen: Globals, file: Path | None, yes: bool) -> None:
 
     The present history is kept beside it. What was forgotten since the backup was made is there again afterwards.
     """
-    from assistant.exporting import automatic_backups
-    from assistant.exporting import restore as put_back
+    from assistant.history.exporting import automatic_backups
+    from assistant.history.exporting import restore as put_back
     from assistant.paths import resolve_paths
     from assistant.visible import sanitise
 

@@ -12,7 +12,7 @@ from assistant.commands.context import Globals, opened, pass_globals, print_json
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
-    from assistant.vectors import ImportedVector
+    from assistant.profile.vectors import ImportedVector
 
 # A strength below 0 begins with a dash, as an option does.
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}

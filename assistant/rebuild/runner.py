@@ -11,19 +11,19 @@ from dataclasses import asdict, dataclass
 import psutil
 
 from assistant.child import Child
+from assistant.conversation.sampling import sampling_in_use
 from assistant.errors import EngineError, RebuildCancelled, RebuildError
 from assistant.models.active import ActiveModel
 from assistant.models.header import read_header
 from assistant.paths import Paths
-from assistant.preferences import LearnableItem, Preferences
-from assistant.profiles import Profile, Profiles
+from assistant.profile.preferences import LearnableItem, Preferences
+from assistant.profile.profiles import Profile, Profiles
 from assistant.rebuild.eta import Progress, TimeLeft
 from assistant.rebuild.expectation import Expectation, expect
 from assistant.rebuild.neutral_cache import NeutralCache
 from assistant.rebuild.protocol import Built, Effect, RebuildFailed, RebuildMessage, Scored, StageProgress, Start
 from assistant.records import LeftOut, PreferenceItem
 from assistant.reporting import reports_storage_errors
-from assistant.sampling import sampling_in_use
 from assistant.settings import Settings
 from steering.calibration.split import split_items
 from steering.errors import TooFewItemsError

@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import pytest
 
-from assistant.answering import ReplyOptions, ReplyStarted
 from assistant.app import Assistant
-from assistant.chat import UserMessage
+from assistant.conversation.answering import ReplyOptions, ReplyStarted
+from assistant.conversation.chat import UserMessage
+from assistant.conversation.reply import ReplyFinished
 from assistant.engine.protocol import Sampling
 from assistant.errors import AssistantError, EngineError, ModelError
 from assistant.records import MessageState, Piece
-from assistant.reply import ReplyFinished
 from tests.assistant.conftest import prepare_home, query
 
 GREEDY = Sampling(temperature=0, max_tokens=12)

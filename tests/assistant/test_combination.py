@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from gguf import GGUFReader
 
-from assistant.combination import KEPT, Part, combined_file, forget_combinations
 from assistant.errors import AssistantError
+from assistant.profile.combination import KEPT, Part, combined_file, forget_combinations
 from tests.tiny_models import write_vector
 
 WIDTH = 48

@@ -7,11 +7,11 @@ from contextlib import aclosing
 
 import pytest
 
-from assistant.answering import ReplyOptions, ReplyStarted
-from assistant.chat import UserMessage
+from assistant.conversation.answering import ReplyOptions, ReplyStarted
+from assistant.conversation.chat import UserMessage
+from assistant.conversation.reply import ReplyFinished
 from assistant.errors import AssistantError, ModelError
 from assistant.records import MessageState, Piece, Source
-from assistant.reply import ReplyFinished
 from tests.assistant.conftest import one_line, prepare_home
 from tests.assistant.made import add_profile, vector_bytes
 from tests.assistant.test_chat import collect

@@ -9,13 +9,15 @@ import random
 import signal
 import sys
 from contextlib import aclosing
+from pathlib import Path
 
 import psutil
 
 from assistant.app import Assistant
-from assistant.chat import ReplyOptions
+from assistant.conversation.chat import ReplyOptions
 from assistant.engine.protocol import Sampling
 from assistant.errors import EngineError
+from assistant.models.bundled import bundled_model
 from assistant.records import MessageState, Piece
 from tests.assistant.conftest import ROOT, command_environment, prepare_home, query
 from tests.assistant.made import add_profile, vector_bytes
@@ -25,15 +27,24 @@ UNSTEERED = ReplyOptions(strength=0.0)
 WORDS = ("hello", "you", "and", "the user", "in", "the other", "silly")
 
 
-async def test_fifty_replies_with_kills_at_random_points_lose_nothing(assistant, home):
+async def test_fifty_replies_with_kills_at_random_points_lose_nothing(tmp_path):
     """After each: what the person said, and all that was streamed, is in storage; and the conversation goes on."""
+    home = prepare_home(tmp_path / "home", bundled_model(), context=512)
+    assistant = Assistant.open(home)
+    try:
+        await fifty_replies(assistant, home)
+    finally:
+        await assistant.close()
+
+
+async def fifty_replies(assistant: Assistant, home: Path) -> None:
     chance, loss = random.Random(11), []
     conversation = assistant.chat.new_conversation()
     expected: list[tuple[str, str, str]] = []
     killed_before = False
     for turn in range(50):
         text, streamed, events, replying = f"{turn} {' '.join(chance.sample(WORDS, 3))}", "", 0, False
-        fatal, killed = chance.randrange(1, 30), False
+        fatal, killed = chance.randrange(1, 10), False
         try:
             async with aclosing(assistant.chat.send(conversation.id, text, ReplyOptions(sampling=SHORT))) as stream:
                 async for event in stream:

@@ -11,7 +11,7 @@ import pytest
 from gguf import GGUFReader
 
 from assistant.errors import AssistantError
-from assistant.left_out import left_out_in_words
+from assistant.profile.left_out import left_out_in_words
 from assistant.records import LeftOut
 from steering.control_vector import ControlVector
 from storage.records import EffectKey, EffectRecord

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from gguf import GGUFReader
 
-from assistant.answering import ReplyOptions
 from assistant.app import Assistant
+from assistant.conversation.answering import ReplyOptions
 from assistant.engine.protocol import Sampling, Steer
 from assistant.models.bundled import bundled_model
+from assistant.profile.steering import UNSTEERED
 from assistant.records import VectorUse
-from assistant.steering import UNSTEERED
 from tests.assistant.conftest import prepare_home, query
 from tests.assistant.made import add_profile, vector_bytes
 from tests.assistant.test_chat import collect

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from assistant.answering import ReplyOptions, ReplyStarted
+from assistant.conversation.answering import ReplyOptions, ReplyStarted
+from assistant.profile.steering import UNSTEERED, plan_steering
 from assistant.records import MessageState
-from assistant.steering import UNSTEERED, plan_steering
 from tests.assistant.made import add_profile, vector_bytes
 from tests.assistant.test_chat import GREEDY, collect, say
 

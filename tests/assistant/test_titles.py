@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.titles import LONGEST, title_of
+from assistant.conversation.titles import LONGEST, title_of
 
 
 @pytest.mark.parametrize(

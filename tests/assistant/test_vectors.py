@@ -10,8 +10,8 @@ from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFReader, GGUFWriter
 
 from assistant.app import Assistant
 from assistant.errors import AssistantError
-from assistant.steering import UNSTEERED, plan_steering
-from assistant.vectors import _gguf_name
+from assistant.profile.steering import UNSTEERED, plan_steering
+from assistant.profile.vectors import _gguf_name
 from tests.assistant.conftest import prepare_home, query
 from tests.tiny_models import write_tiny_model, write_vector
 

@@ -8,8 +8,9 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from assistant.answering import ReplyStarted
-from assistant.chat import ChatEvent, UserMessage
+from assistant.conversation.answering import ReplyStarted
+from assistant.conversation.chat import ChatEvent, UserMessage
+from assistant.conversation.reply import ReplyFinished
 from assistant.engine.protocol import Tuning
 from assistant.errors import (
     AssistantError,
@@ -19,10 +20,12 @@ from assistant.errors import (
     RebuildError,
     SettingsError,
 )
-from assistant.importing import Preview
+from assistant.history.importing import Preview
 from assistant.paths import Paths
-from assistant.preferences import LearnableItem
-from assistant.profiles import Explanation, Profile
+from assistant.profile.preferences import LearnableItem
+from assistant.profile.profiles import Explanation, Profile
+from assistant.profile.steering import NOT_STEERED, SteeringStatus
+from assistant.profile.vectors import ImportedVector
 from assistant.rebuild.runner import Progress, RebuildEvent, Rebuilt
 from assistant.records import (
     Conversation,
@@ -43,10 +46,7 @@ from assistant.records import (
     VectorUse,
     Writing,
 )
-from assistant.reply import ReplyFinished
 from assistant.settings import SamplingSettings, Settings
-from assistant.steering import NOT_STEERED, SteeringStatus
-from assistant.vectors import ImportedVector
 
 START = datetime(2026, 3, 14, 9, 26)
 MODEL = "model.gguf"

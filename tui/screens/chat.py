@@ -18,9 +18,9 @@ from textual.widgets import Footer, Static
 from textual.worker import Worker
 
 from assistant.app import Assistant
-from assistant.chat import ChatEvent, UserMessage
+from assistant.conversation.chat import ChatEvent, UserMessage
+from assistant.conversation.reply import ReplyFinished
 from assistant.errors import AssistantError
-from assistant.reply import ReplyFinished
 from assistant.visible import sanitise
 from tui.live_reply import LiveReply
 from tui.rebuild_job import RebuildJob

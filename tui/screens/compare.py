@@ -14,11 +14,11 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 from textual.worker import Worker
 
-from assistant.answering import ReplyStarted
-from assistant.chat import Chat, ChatEvent
+from assistant.conversation.answering import ReplyStarted
+from assistant.conversation.chat import Chat, ChatEvent
+from assistant.conversation.reply import ReplyFinished
 from assistant.errors import AssistantError
 from assistant.records import Piece, Prefill, Thought
-from assistant.reply import ReplyFinished
 from assistant.visible import one_line
 from tui.text import literal
 from tui.widgets.prompt import Prompt

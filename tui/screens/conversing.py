@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from textual.screen import Screen
 
-from assistant.chat import ChatEvent
+from assistant.conversation.chat import ChatEvent
 from assistant.errors import AssistantError
 from tui.live_reply import LiveReply
 

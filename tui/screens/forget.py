@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assistant.forgetting import Forgetting
+from assistant.history.forgetting import Forgetting
 from assistant.records import Doomed, Forgotten
 from tui.moving_words import forgotten_words
 from tui.screens.conversing import ConversingScreen

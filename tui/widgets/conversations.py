@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from assistant.history import History
+from assistant.history.conversations import History
 from assistant.records import Conversation
 from assistant.visible import one_line
 from tui.telling import telling

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from assistant.errors import AssistantError
-from assistant.exporting import Exporting
+from assistant.history.exporting import Exporting
 from tui.path_suggester import PathSuggester, expanded
 from tui.text import literal
 from tui.widgets.confirm import ConfirmModal

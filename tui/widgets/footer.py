@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from assistant.profile.steering import steering_words
 from assistant.records import Message, MessageState, Origin
-from assistant.steering import steering_words
 from assistant.visible import sanitise
 
 RATINGS = {1: ("▲ liked", "$text-success"), -1: ("▼ disliked", "$text-error")}

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from assistant.errors import AssistantError
-from assistant.importing import Importing, Preview
+from assistant.history.importing import Importing, Preview
 from tui.figures import bar
 from tui.moving_words import imported_line, preview_lines
 from tui.path_suggester import PathSuggester, expanded

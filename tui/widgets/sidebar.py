@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.widgets import Input
 
 from assistant.errors import AssistantError
-from assistant.history import History
+from assistant.history.conversations import History
 from tui.widgets.conversations import ConversationList
 from tui.widgets.hits import HitList
 from tui.widgets.search_line import SearchLine

@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
+from assistant.profile.steering import SteeringStatus
 from assistant.records import Finished, Loaded, Prefill
-from assistant.steering import SteeringStatus
 from assistant.visible import sanitise
 
 SEPARATOR = (" · ", "dim")

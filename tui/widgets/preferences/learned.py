@@ -13,8 +13,8 @@ from textual.widgets import DataTable, Static
 
 from assistant.app import Assistant
 from assistant.errors import AssistantError
-from assistant.preferences import LearnableItem
-from assistant.profiles import Explanation
+from assistant.profile.preferences import LearnableItem
+from assistant.profile.profiles import Explanation
 from assistant.records import Measure, Source
 from assistant.visible import one_line
 from tui.figures import count

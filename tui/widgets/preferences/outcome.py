@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Button, Static, Switch, TextArea
 
 from assistant.app import Assistant
-from assistant.profiles import Profile
+from assistant.profile.profiles import Profile
 from assistant.visible import sanitise
 from tui.figures import day
 from tui.telling import telling

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import DataTable
 
-from assistant.preferences import Preferences
+from assistant.profile.preferences import Preferences
 from assistant.records import Phrase
 from assistant.visible import one_line
 from tui.telling import telling

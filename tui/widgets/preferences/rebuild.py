@@ -14,7 +14,7 @@ from textual.signal import Signal
 from textual.widgets import Button, Static
 
 from assistant.app import Assistant
-from assistant.left_out import left_out_in_words
+from assistant.profile.left_out import left_out_in_words
 from assistant.visible import sanitise
 from tui.figures import bar, count, duration, likelier
 from tui.rebuild_job import RebuildJob

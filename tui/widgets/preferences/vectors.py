@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Input, Static
 
-from assistant.vectors import MAX_STRENGTH, MIN_STRENGTH, ImportedVector, Vectors
+from assistant.profile.vectors import MAX_STRENGTH, MIN_STRENGTH, ImportedVector, Vectors
 from assistant.visible import one_line
 from tui.figures import count
 from tui.telling import telling

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import DataTable, Static
 
-from assistant.profiles import Profile, Profiles
+from assistant.profile.profiles import Profile, Profiles
 from tui.figures import day
 from tui.telling import telling
 

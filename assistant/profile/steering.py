@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assistant.combination import Part
 from assistant.engine.protocol import Steer
 from assistant.errors import RebuildError
-from assistant.profiles import Profile, Profiles
+from assistant.profile.combination import Part
+from assistant.profile.profiles import Profile, Profiles
+from assistant.profile.vectors import ImportedVector, Vectors
 from assistant.records import VectorUse
-from assistant.vectors import ImportedVector, Vectors
 from steering.prompts import description_system
 
 UNSTEERED = Steer(None, 0.0)

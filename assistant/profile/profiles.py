@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from assistant.errors import AssistantError, RebuildError
 from assistant.paths import Paths
-from assistant.preferences import Preferences
+from assistant.profile.preferences import Preferences
 from assistant.records import Outcome, Phrase, Span, SteeringState
 from assistant.reporting import reports_storage_errors
 from storage.errors import NotFoundError

@@ -6,16 +6,16 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
-from assistant.answering import AnswerEvent, Answering, ReplyOptions
+from assistant.conversation.answering import AnswerEvent, Answering, ReplyOptions
+from assistant.conversation.loading import ModelLoader
+from assistant.conversation.reply import ReplyFinished
 from assistant.engine.process import Engine
-from assistant.loading import ModelLoader
 from assistant.models.active import ActiveModel
 from assistant.paths import Paths
-from assistant.profiles import Profiles
+from assistant.profile.profiles import Profiles
+from assistant.profile.vectors import Vectors
 from assistant.records import Message, Piece, Prefill, Thought
-from assistant.reply import ReplyFinished
 from assistant.settings import Settings
-from assistant.vectors import Vectors
 from storage.store import Store
 
 SIDE = 1

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from assistant.combination import Part, combined_file, forget_combinations
 from assistant.errors import AssistantError, ModelError
 from assistant.models.active import ActiveModel
 from assistant.models.header import ModelHeader
 from assistant.paths import Paths
+from assistant.profile.combination import Part, combined_file, forget_combinations
 from assistant.reporting import reports_storage_errors
 from assistant.visible import one_line
 from storage.records import VectorRecord

@@ -7,16 +7,16 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from assistant.answering import AS_SET, AnswerEvent, Answering, ReplyOptions
+from assistant.conversation.answering import AS_SET, AnswerEvent, Answering, ReplyOptions
+from assistant.conversation.loading import ModelLoader
+from assistant.conversation.reference import Reference
+from assistant.conversation.reply import ReplyFinished
+from assistant.conversation.titles import REQUEST, SAMPLING, title_of
 from assistant.engine.process import Engine, OnLoading
 from assistant.errors import AssistantError
-from assistant.loading import ModelLoader
+from assistant.profile.steering import SteeringStatus
 from assistant.records import Conversation, Loaded, Message, MessageState, Origin
-from assistant.reference import Reference
-from assistant.reply import ReplyFinished
 from assistant.reporting import reports_storage_errors
-from assistant.steering import SteeringStatus
-from assistant.titles import REQUEST, SAMPLING, title_of
 from storage.store import Store
 
 TITLE_LENGTH = 60

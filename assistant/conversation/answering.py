@@ -6,18 +6,18 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from assistant.conversation.loading import ModelLoader
+from assistant.conversation.reply import ReplyFinished, stream_replies
+from assistant.conversation.sampling import sampling_in_use
 from assistant.engine.process import Engine
 from assistant.engine.protocol import Generate, Sampling, Turn
 from assistant.errors import ModelError
-from assistant.loading import ModelLoader
 from assistant.models.active import ActiveModel
-from assistant.profiles import Profiles
+from assistant.profile.profiles import Profiles
+from assistant.profile.steering import NOT_STEERED, UNSTEERED, Plan, SteeringStatus, plan_steering, steering_status
+from assistant.profile.vectors import Vectors
 from assistant.records import Message, MessageState, Origin, Piece, Prefill, Thought
-from assistant.reply import ReplyFinished, stream_replies
-from assistant.sampling import sampling_in_use
 from assistant.settings import Settings
-from assistant.steering import NOT_STEERED, UNSTEERED, Plan, SteeringStatus, plan_steering, steering_status
-from assistant.vectors import Vectors
 from storage.store import Store
 
 PLAIN = Plan(UNSTEERED, "", NOT_STEERED)

@@ -13,8 +13,8 @@ from assistant.errors import EngineError
 from assistant.models.active import ActiveModel
 from assistant.models.attempts import LoadAttempts
 from assistant.paths import Paths
+from assistant.profile.steering import UNSTEERED
 from assistant.settings import Settings
-from assistant.steering import UNSTEERED
 
 
 class ModelLoader:

@@ -1,0 +1,1 @@
+"""Conversing: replies planned, streamed into storage, titled, held beside another model's."""
