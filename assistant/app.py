@@ -13,6 +13,7 @@ from assistant.conversation.reference import Reference
 from assistant.conversation.sampling import model_key, sampling_defaults, sampling_in_use
 from assistant.engine.process import Engine
 from assistant.history.conversations import History
+from assistant.history.drafts import Drafts
 from assistant.history.exporting import Exporting
 from assistant.history.forgetting import Forgetting
 from assistant.history.importing import Importing
@@ -39,6 +40,7 @@ class Assistant:
         self.model = ActiveModel(lambda: model or self.settings.model.path, paths)
         self.models = Models(paths, self.model, store, lambda path: self.change_setting("model", "path", path))
         self.history = History(store)
+        self.drafts = Drafts(store)
         self.forgetting = Forgetting(store, paths)
         self.importing = Importing(store, paths)
         self.exporting = Exporting(store)

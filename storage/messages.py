@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from storage.database import Database, Row, Value
@@ -166,6 +167,18 @@ class Messages:
         above = self._db.rows(f"{_SELECT} WHERE m.id IN (SELECT parent_id FROM messages WHERE {typed})")
         parents = {row["id"]: _message(row) for row in above}
         return [(_message(row), parents.get(row["parent_id"])) for row in own]
+
+    def sent(self, limit: int) -> list[tuple[datetime, str]]:
+        """When and what the person last wrote in this program, the oldest first, each text once and not deleted."""
+        rows = self._db.rows(
+            f"SELECT created_at, text FROM messages WHERE role = 'user' AND origin = 'typed' AND {_KEPT} "
+            "ORDER BY created_at DESC, id DESC LIMIT ?",
+            (limit,),
+        )
+        latest: dict[str, datetime] = {}
+        for row in rows:
+            latest.setdefault(row["text"], from_timestamp(row["created_at"]))
+        return [(moment, text) for text, moment in reversed(latest.items())]
 
     def replies(self) -> list[Message]:
         """All messages of the assistant's side, the person's edits included, not deleted, oldest first."""

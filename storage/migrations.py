@@ -195,6 +195,14 @@ _FAST_SEARCH = (
     "CREATE INDEX messages_edited ON messages (id) WHERE origin = 'edited'",
 )
 
+_DRAFTS = (
+    """CREATE TABLE drafts (
+        conversation_id INTEGER REFERENCES conversations (id) ON DELETE CASCADE,
+        text TEXT NOT NULL
+    )""",
+    "CREATE UNIQUE INDEX drafts_by_conversation ON drafts (ifnull(conversation_id, 0))",
+)
+
 
 @MIGRATIONS(name="0001_history")
 def history(db: SqliteDatabase) -> None:
@@ -238,4 +246,11 @@ def organisation(db: SqliteDatabase) -> None:
 def fast_search(db: SqliteDatabase) -> None:
     """The search index knows the beginnings of words, so that a search is fast as it is typed."""
     for statement in _FAST_SEARCH:
+        db.execute(statement)
+
+
+@MIGRATIONS(name="0007_drafts")
+def drafts(db: SqliteDatabase) -> None:
+    """What is written and not yet sent, by conversation; without one it is that of a chat that is not begun."""
+    for statement in _DRAFTS:
         db.execute(statement)

@@ -9,6 +9,7 @@ from typing import Self
 
 from storage.conversations import Conversations
 from storage.database import Database
+from storage.drafts import Drafts
 from storage.effects import Effects
 from storage.erasure import erase
 from storage.errors import DatabaseLockedError, DatabaseReadOnlyError, DiskFullError, StorageError
@@ -33,6 +34,7 @@ class Store:
         self._db = Database(path)
         self.conversations = Conversations(self._db)
         self.messages = Messages(self._db)
+        self.drafts = Drafts(self._db)
         self.feedback = Feedback(self._db)
         self.writing = Writings(self._db)
         self.effects = Effects(self._db)

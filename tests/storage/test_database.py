@@ -27,6 +27,7 @@ from storage.errors import (
 )
 from storage.migrations import (
     MIGRATIONS,
+    drafts,
     fast_search,
     history,
     history_of_effects,
@@ -177,6 +178,7 @@ STEPS = {
     "0004_reasoning": reasoning,
     "0005_organisation": organisation,
     "0006_fast_search": fast_search,
+    "0007_drafts": drafts,
 }
 
 
