@@ -52,7 +52,7 @@ def examples(
         said = system(item)
         described = scored_text(tokenizer, item, said) if said else None
         if any(weights):
-            made.append(Example(text, tuple(weights), negative, described))
+            made.append(Example(text, tuple(weights), negative, described, item.id))
     if not made:
         raise TooFewItemsError("your vetoes leave no word to learn from; take one back in the settings")
     return made

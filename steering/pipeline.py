@@ -8,7 +8,7 @@ that ships is then made from all items with the chosen settings, at the same KL 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
@@ -106,13 +106,15 @@ def build_profile(
         finisher = Finisher(estimator, choice, neutral, description)
         fitted = finisher.fit(learned(split.learnable))
     with clock.stage("check", len(neutral.judging().requests)) as done:
-        finisher, shipped = ship_best_form(finisher, chat, fitted, done, keep_description=own_words)
+        finisher, shipped = ship_best_form(finisher, chat, fitted.candidate, done, keep_description=own_words)
     with clock.stage("held-back"):
         measured = finisher.measure(learned(split.development), split.held_back, shipped)
     outcome = _outcome(
         request, split, history, phrases, description, finisher.form, shipped, measured, clock.seconds, estimator
     )
     keep_vector = outcome.form in ("vector", "both")
+    if keep_vector:
+        outcome = replace(outcome, influence=fitted.influence)
     vector = as_control_vector(shipped.candidate, chat.architecture) if keep_vector else None
     return BuiltProfile(outcome, vector, neutral.replies)
 

@@ -61,6 +61,20 @@ class LeftOut:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """How much the vector hangs on one item.
+
+    Attributes:
+        moved: distance between the vectors with and without it, both at unit length (0 to 2).
+        share: of what all items moved, 0 to 1; equal items have 1 / items each.
+    """
+
+    item_id: str
+    moved: float
+    share: float
+
+
 MAX_KL = 0.3
 """Harm budget: nats, mean over the tokens of the model's own neutral replies."""
 MAX_NLL_RISE = 0.05
@@ -113,7 +127,8 @@ class Outcome:
     `tokens_left_out` are tokens of long texts that were not scored; `history_shown` and `history_left_out` are
     earlier items that stood for the person and those that did not, summed over all items. `limitation` says where
     the machine allowed less than the best method. `positions` says where the vector is added: everywhere, or at
-    generated tokens only, prompts being read without it.
+    generated tokens only, prompts being read without it. `influence` is what each item did to the vector, the most
+    first; items that it was not learned from, or that changed nothing, are not in it.
     """
 
     items: int
@@ -147,3 +162,4 @@ class Outcome:
     gain_other: float = 0.0
     limitation: str = ""
     positions: Literal["all", "generated"] = "all"
+    influence: tuple[Influence, ...] = ()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from steering.backbones.base import Backbone
+from steering.backbones.base import AttributableBackbone, Backbone
 from steering.backbones.mean_difference import MeanDifference
 from steering.backbones.optimized import Optimized
 from steering.backbones.principal import PrincipalComponent
 from steering.backbones.prompt_contrast import PromptContrast
 from steering.backbones.summed import Summed
 
-BACKBONES: Mapping[str, Backbone] = MappingProxyType(
+BACKBONES: Mapping[str, AttributableBackbone] = MappingProxyType(
     {
         "optimized": Optimized(),
         "caa": MeanDifference(),

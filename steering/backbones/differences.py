@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
 
-from steering.backbones.base import Example
+from steering.backbones.base import Example, Fits
 from steering.models.activations import Activations, activations_of
 from steering.models.language_model import LanguageModel
 
@@ -23,6 +24,22 @@ class DifferenceBackbone(ABC):
     needs_description: ClassVar[bool] = False
 
     @abstractmethod
+    def differences(
+        self, activations: Activations, examples: Sequence[Example], blocks: Collection[int]
+    ) -> dict[int, Tensor]:
+        """One difference for each example that takes part, float32 [those, width] by block.
+
+        Raises: ValueError: no example has the other text that this method compares with.
+        """
+
+    @abstractmethod
+    def takes_part(self, example: Example) -> bool:
+        """Whether the example has the other text that this method compares with."""
+
+    def direction(self, differences: Tensor) -> Tensor:
+        """Of the rows of [examples, width], at least one: float32 [width]; their mean unless a method says else."""
+        return differences.mean(dim=0)
+
     def directions(
         self, activations: Activations, examples: Sequence[Example], blocks: Collection[int]
     ) -> dict[int, Tensor]:
@@ -30,10 +47,24 @@ class DifferenceBackbone(ABC):
 
         Raises: ValueError: no example has the other text that this method compares with.
         """
+        found = self.differences(activations, examples, blocks)
+        return {block: self.direction(differences) for block, differences in found.items()}
 
     def fit(self, network: LanguageModel, examples: Sequence[Example], blocks: Sequence[int]) -> dict[int, Tensor]:
         """See `Backbone.fit`."""
         return self.directions(activations_of(network), examples, blocks)
+
+    def fit_without_each(self, network: LanguageModel, examples: Sequence[Example], blocks: Sequence[int]) -> Fits:
+        """See `AttributableBackbone.fit_without_each`; exact, from the same differences."""
+        found = self.differences(activations_of(network), examples, blocks)
+        taking_part = [i for i, example in enumerate(examples) if self.takes_part(example)]
+        fits = Fits({block: self.direction(rows) for block, rows in found.items()}, {})
+        for block, rows in found.items():
+            fits.without[block] = fits.whole[block].repeat(len(examples), 1)
+            for row, i in enumerate(taking_part):
+                others = torch.cat([rows[:row], rows[row + 1 :]])
+                fits.without[block][i] = self.direction(others) if len(others) else 0.0
+        return fits
 
 
 def reply_differences(

@@ -24,9 +24,12 @@ class MeanDifference(DifferenceBackbone):
 
     pooling: Pooling = "mean"
 
-    def directions(
+    def differences(
         self, activations: Activations, examples: Sequence[Example], blocks: Collection[int]
     ) -> dict[int, Tensor]:
-        """See `DifferenceBackbone.directions`."""
-        found = reply_differences(activations, examples, blocks, self.pooling)
-        return {block: differences.mean(dim=0) for block, differences in found.items()}
+        """See `DifferenceBackbone.differences`."""
+        return reply_differences(activations, examples, blocks, self.pooling)
+
+    def takes_part(self, example: Example) -> bool:
+        """See `DifferenceBackbone.takes_part`."""
+        return example.negative is not None

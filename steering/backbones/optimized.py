@@ -7,7 +7,6 @@ backbone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -16,7 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from steering.backbones.base import Example
+from steering.backbones.base import Example, Fits
 from steering.models.language_model import LanguageModel
 from steering.models.network import Network, PreparedBatch, ScoredText
 
@@ -44,20 +43,36 @@ class Optimized:
 
         Raises: ValueError: the model gives no gradients.
         """
+        return self.fit_without_each(network, examples, blocks).whole
+
+    def fit_without_each(self, network: LanguageModel, examples: Sequence[Example], blocks: Sequence[int]) -> Fits:
+        """See `AttributableBackbone.fit_without_each`; what is left out is left out of every step, at no further pass.
+
+        Every step's gradient is known example by example, so Adam runs once more without each of them beside the run
+        with all. Only that the gradients of the others would be taken at slightly other places is neglected.
+
+        Raises: ValueError: the model gives no gradients.
+        """
         if not isinstance(network, Network):
             raise ValueError("the optimized vector needs gradients, which llama.cpp does not give")
         groups = step_groups([e.text for e in examples])[: self.steps]
         steps = [_prepared(network, [examples[i] for i in group], min(blocks)) for group in groups]
         norms = network.residual_norms([batch for batch, _ in steps[0]], blocks)  # a thousand positions tell enough
-        # In shares of the residual norm, which differs between blocks, so that one learning rate suits all.
-        shares = {block: torch.zeros(network.width, device=network.device, requires_grad=True) for block in blocks}
-        optimizer = torch.optim.Adam(shares.values(), lr=LEARNING_RATE)
-        for step in islice(cycle(steps), self.steps):
-            optimizer.zero_grad()
-            _backward(network, step, {block: share * norms[block] for block, share in shares.items()})
+        scale = torch.tensor([norms[block] for block in blocks], device=network.device)
+        # In shares of the residual norm, which differs between blocks, so that one learning rate suits all. The first
+        # row is the vector, each of the others the one without an example.
+        shares = torch.zeros(1 + len(examples), len(blocks), network.width, device=network.device, requires_grad=True)
+        optimizer = torch.optim.Adam([shares], lr=LEARNING_RATE)
+        for group, step in islice(cycle(zip(groups, steps, strict=True)), self.steps):
+            of_each = _gradients(network, step, dict(zip(blocks, shares[0].detach() * scale[:, None], strict=True)))
+            shares.grad = _leaving_out(of_each * scale[:, None], [examples[i] for i in group], group, len(examples))
             optimizer.step()
             _shorten(shares)
-        return {block: share.detach() * norms[block] for block, share in shares.items()}
+        directions = (shares.detach() * scale[:, None]).unbind(1)  # [1 + examples, width] of each block
+        return Fits(
+            {block: rows[0].clone() for block, rows in zip(blocks, directions, strict=True)},
+            {block: rows[1:] for block, rows in zip(blocks, directions, strict=True)},
+        )
 
 
 def step_groups(texts: Sequence[ScoredText]) -> list[list[int]]:
@@ -77,16 +92,36 @@ def _prepared(network: Network, examples: Sequence[Example], block: int) -> list
     return step
 
 
-def _backward(network: Network, step: Sequence[tuple[PreparedBatch, Tensor]], directions: Mapping[int, Tensor]) -> None:
-    loss = torch.zeros((), device=network.device)
+def _gradients(
+    network: Network, step: Sequence[tuple[PreparedBatch, Tensor]], directions: Mapping[int, Tensor]
+) -> Tensor:
+    """Gradient of each text's part of the step's loss in each direction, float32 [texts, directions, width]."""
+    found: dict[int, Tensor] = {}
     for batch, weights in step:
-        loss = loss - (weights * network.token_logprobs(batch, directions)).sum()
-    torch.autograd.backward(loss)
+        # A copy for each text, though all are equal: its gradient is then the text's own.
+        copies = {k: d.expand(len(batch.indices), 1, -1).clone().requires_grad_() for k, d in directions.items()}
+        torch.autograd.backward(-(weights * network.token_logprobs(batch, copies)).sum())
+        grads = torch.cat([copy.grad for copy in copies.values() if copy.grad is not None], dim=1)
+        found |= dict(zip(batch.indices, grads, strict=True))
+    return torch.stack([found[i] for i in range(len(found))])
+
+
+def _leaving_out(of_each: Tensor, texts: Sequence[Example], group: Sequence[int], count: int) -> Tensor:
+    """The step's gradient with all its texts, then without each of all `count` examples, [1 + count, ...].
+
+    A loss is a mean over tokens, so the texts that stay gain the weight of the one that goes.
+    """
+    whole = of_each.sum(dim=0)
+    rows = whole.repeat(1 + count, 1, 1)
+    weights = [sum(text.weights) for text in texts]
+    total = sum(weights)
+    for place, gradient, weight in zip(group, of_each, weights, strict=True):
+        rows[1 + place] = (whole - gradient) * (total / max(total - weight, 1e-12)) if weight < total else 0.0
+    return rows
 
 
 @torch.no_grad()
-def _shorten(shares: Mapping[int, Tensor]) -> None:
-    """Keep the dose, the root of the summed squares of all shares, at most MAX_DOSE."""
-    dose = math.hypot(*(float(share.norm()) for share in shares.values()))
-    for share in shares.values():
-        share.mul_(min(1.0, MAX_DOSE / max(dose, 1e-12)))
+def _shorten(shares: Tensor) -> None:
+    """Keep every row's dose, the root of the summed squares of all its shares, at most MAX_DOSE."""
+    doses = shares.flatten(1).norm(dim=1)
+    shares.mul_((MAX_DOSE / doses.clamp_min(1e-12)).clamp_max(1.0)[:, None, None])

@@ -21,12 +21,19 @@ class PrincipalComponent(DifferenceBackbone):
 
     needs_negatives: ClassVar[bool] = True
 
-    def directions(
+    def differences(
         self, activations: Activations, examples: Sequence[Example], blocks: Collection[int]
     ) -> dict[int, Tensor]:
-        """See `DifferenceBackbone.directions`."""
-        found = reply_differences(activations, examples, blocks, "mean")
-        return {block: _principal(differences) for block, differences in found.items()}
+        """See `DifferenceBackbone.differences`."""
+        return reply_differences(activations, examples, blocks, "mean")
+
+    def takes_part(self, example: Example) -> bool:
+        """See `DifferenceBackbone.takes_part`."""
+        return example.negative is not None
+
+    def direction(self, differences: Tensor) -> Tensor:
+        """See `DifferenceBackbone.direction`."""
+        return _principal(differences)
 
 
 def _principal(differences: Tensor) -> Tensor:

@@ -21,9 +21,12 @@ class PromptContrast(DifferenceBackbone):
     needs_negatives: ClassVar[bool] = False
     needs_description: ClassVar[bool] = True
 
-    def directions(
+    def differences(
         self, activations: Activations, examples: Sequence[Example], blocks: Collection[int]
     ) -> dict[int, Tensor]:
-        """See `DifferenceBackbone.directions`."""
-        found = prompt_differences(activations, examples, blocks)
-        return {block: differences.mean(dim=0) for block, differences in found.items()}
+        """See `DifferenceBackbone.differences`."""
+        return prompt_differences(activations, examples, blocks)
+
+    def takes_part(self, example: Example) -> bool:
+        """See `DifferenceBackbone.takes_part`."""
+        return example.described is not None

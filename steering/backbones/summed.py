@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from steering.backbones.base import Backbone, Example
+from steering.backbones.base import AttributableBackbone, Example, Fits
 from steering.models.language_model import LanguageModel
 
 
@@ -16,8 +16,8 @@ from steering.models.language_model import LanguageModel
 class Summed:
     """Two methods, equally strong in every block."""
 
-    first: Backbone
-    second: Backbone
+    first: AttributableBackbone
+    second: AttributableBackbone
 
     @property
     def needs_gradients(self) -> bool:
@@ -38,7 +38,12 @@ class Summed:
         """See `Backbone.fit`."""
         return summed(self.first.fit(network, examples, blocks), self.second.fit(network, examples, blocks))
 
+    def fit_without_each(self, network: LanguageModel, examples: Sequence[Example], blocks: Sequence[int]) -> Fits:
+        """See `AttributableBackbone.fit_without_each`."""
+        first, second = (part.fit_without_each(network, examples, blocks) for part in (self.first, self.second))
+        return Fits(summed(first.whole, second.whole), summed(first.without, second.without))
+
 
 def summed(first: Mapping[int, Tensor], second: Mapping[int, Tensor]) -> dict[int, Tensor]:
-    """Both directions of every block scaled to unit norm and added; a direction of zeros adds nothing."""
-    return {block: normalize(first[block], dim=0) + normalize(second[block], dim=0) for block in first}
+    """Both directions of every block, [..., width], scaled to unit norm and added; one of zeros adds nothing."""
+    return {block: normalize(first[block], dim=-1) + normalize(second[block], dim=-1) for block in first}

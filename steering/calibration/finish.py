@@ -17,18 +17,27 @@ from steering.calibration.heldout import HeldOut, Nll
 from steering.calibration.replies import REPLY_TOKENS, ReplyChange, compare_replies
 from steering.calibration.tuning import Choice, NeutralReplies
 from steering.control_vector import ControlVector
+from steering.influence import influences
 from steering.items import PreferenceItem
 from steering.material import scored_text
 from steering.models.chat_model import ChatModel
 from steering.models.estimator import Estimator
 from steering.neutral import load_neutral_set
-from steering.profile import MAX_KL, MAX_NLL_RISE, Form, StrengthPoint
+from steering.profile import MAX_KL, MAX_NLL_RISE, Form, Influence, StrengthPoint
 from steering.prompts import description_system
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 """Where the curve of gain against strength is measured; the slider goes from 0 to 2."""
 TRIES = 3
 """Doses that replies are generated with at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The vector of all items, and what each of them did to it, the most first."""
+
+    candidate: Candidate
+    influence: tuple[Influence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +101,14 @@ class Finisher:
         """The same with the vector alone."""
         return Finisher(self._estimator, replace(self._choice, form="vector"), self._neutral, "")
 
-    def fit(self, examples: Sequence[Example]) -> Candidate:
+    def fit(self, examples: Sequence[Example]) -> Fitted:
         """The vector of all examples at the chosen KL; at dose 0 where the form has none."""
+        chosen = self._choice.candidate
         if self._choice.form not in ("vector", "both"):
-            return self._choice.candidate.at_dose(0.0)
-        return at_kl(self._fit(examples), self._plain_kl, self._choice.candidate.kl)
+            return Fitted(chosen.at_dose(0.0))
+        found = BACKBONES[chosen.method].fit_without_each(self._estimator.network, examples, chosen.blocks)
+        candidate = replace(chosen, unit=at_dose_one(found.whole, self._norms)).at_dose(chosen.dose)
+        return Fitted(at_kl(candidate, self._plain_kl, chosen.kl), influences(found, examples, self._norms))
 
     def ship(
         self, chat: ChatModel, fitted: Candidate, on_reply: Callable[[int], None], *, tries: int = TRIES
