@@ -24,12 +24,21 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from assistant.engine.protocol import Turn
+from assistant.engine.time_limit import TooLongError, at_most
 from assistant.errors import EngineError
 from steering.prompts import PLAIN_TEMPLATE
 
 PLAIN_STOPS = ("\nUser:", "\nAssistant:")
 
-_RENDER_ERRORS = (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+LONGEST_SECONDS = 10.0
+"""That a template may compute; real ones take milliseconds."""
+LONGEST_PROMPT = 2**24
+"""Characters, beyond what the turns hold: no template says so much of its own."""
+
+_RENDER_ERRORS = (
+    *(jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError),
+    *(SyntaxError, RecursionError, MemoryError, TooLongError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,8 @@ class ChatTemplate:
         self._tokens = {"bos_token": bos, "eos_token": eos}
         self._control = _alternatives(control_texts)
         try:
-            self._template = _environment().from_string(source or PLAIN_TEMPLATE)
+            with at_most(LONGEST_SECONDS):
+                self._template = _environment().from_string(source or PLAIN_TEMPLATE)
         except _RENDER_ERRORS as error:
             raise EngineError(f"the model's chat template cannot be read ({error}); choose another model") from error
 
@@ -85,9 +95,13 @@ class ChatTemplate:
             ) from error
 
     def _apply(self, messages: list[dict[str, str]]) -> str:
-        return self._template.render(
-            messages=messages, tools=None, documents=None, add_generation_prompt=True, **self._tokens
-        )
+        with at_most(LONGEST_SECONDS):
+            prompt = self._template.render(
+                messages=messages, tools=None, documents=None, add_generation_prompt=True, **self._tokens
+            )
+        if len(prompt) > LONGEST_PROMPT + sum(len(message["content"]) for message in messages):
+            raise ValueError("it says too much of its own")
+        return prompt
 
 
 def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
