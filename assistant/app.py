@@ -25,6 +25,7 @@ from assistant.profile.profiles import Profiles
 from assistant.profile.vectors import Vectors
 from assistant.rebuild.runner import Rebuild
 from assistant.reporting import storage_errors_reported
+from assistant.scratch import remove_abandoned, remove_scratch
 from assistant.settings import SamplingSettings, Settings, load_settings, save_setting
 from storage.automatic import back_up_daily
 from storage.store import Store
@@ -64,6 +65,7 @@ class Assistant:
         """
         paths = resolve_paths(home)
         paths.create()
+        remove_abandoned(paths)
         settings = load_settings(paths.settings)
         with storage_errors_reported():
             store = Store(paths.database)
@@ -113,3 +115,4 @@ class Assistant:
         self.rebuild.cancel()
         await self.chat.close()
         self.store.close()
+        remove_scratch(self.paths.cache)

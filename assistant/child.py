@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 import assistant
 from assistant.channel import Decoder, ProtocolError, encode
 from assistant.errors import EngineDied, EngineError
+from assistant.scratch import scratch_folder
 
 EventT = TypeVar("EventT")
 
@@ -62,7 +63,7 @@ class Child(Generic[EventT]):
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=log,
-                    env={**_environment(), **environment},
+                    env={**_environment(), **environment, "TMPDIR": str(_temporary(log_path.parent))},
                     limit=LONGEST_LINE,
                     start_new_session=True,  # ctrl+c in the terminal is for the app alone
                 )
@@ -164,6 +165,13 @@ def _open_log(path: Path) -> BinaryIO:
     log = os.fdopen(descriptor, "ab")
     log.seek(0, os.SEEK_END)
     return log
+
+
+def _temporary(cache: Path) -> Path:
+    try:
+        return scratch_folder(cache)
+    except OSError:  # a full disk must not keep anybody from chatting
+        return cache
 
 
 def _environment() -> dict[str, str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from pathlib import Path
 from assistant.errors import ImportFileError
 from assistant.paths import Paths
 from assistant.reporting import storage_errors_reported
+from assistant.scratch import remove_abandoned, scratch_folder
 from storage.entries import Entry, ParsedConversation, ReadOptions, Skipped, VetoedPhrase
 from storage.errors import InvalidImportError
 from storage.records import ImportCounts, ImportedText
@@ -24,9 +23,6 @@ Progress = Callable[[int], None]
 
 _BATCH = 1000
 """Messages and texts that are added in one transaction: others wait for no more than that."""
-
-_LEFT_BEHIND_SECONDS = 3600
-"""Age from which a temporary copy belongs to nobody who still runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Importing:
 
     def __init__(self, store: Store, paths: Paths) -> None:
         self._store = store
-        self._scratch = paths.cache
+        self._paths = paths
 
     async def preview(
         self, path: Path, *, file_format: str | None = None, me: Collection[str] = (), progress: Progress | None = None
@@ -68,7 +64,7 @@ class Importing:
         Raises: ImportFileError: it cannot be read as what it claims to be; says where and why.
         """
         with _import_errors():
-            self._remove_left_behind()
+            remove_abandoned(self._paths)
             senders = await asyncio.to_thread(self._senders, path, file_format)
             mine = tuple(sorted(address.strip().casefold() for address in me)) if senders else ()
             guessed = bool(senders and not mine)
@@ -122,17 +118,18 @@ class Importing:
     def _entries(self, path: Path, file_format: str | None, me: Collection[str]) -> Iterator[Entry]:
         from storage.importers import read_entries  # with the parsers of HTML and mail it takes a moment to load
 
-        return read_entries(path, ReadOptions(self._scratch, frozenset(me)), file_format)
+        return read_entries(path, ReadOptions(self._scratch(), frozenset(me)), file_format)
+
+    def _scratch(self) -> Path:
+        try:
+            return scratch_folder(self._paths.cache)
+        except OSError as error:
+            raise ImportFileError(f"{self._paths.cache}: cannot be written ({error.strerror or error})") from error
 
     def _senders(self, path: Path, file_format: str | None) -> Counter[str]:
         from storage.importers import senders
 
-        return senders(path, ReadOptions(self._scratch), file_format)
-
-    def _remove_left_behind(self) -> None:
-        for folder in self._scratch.glob("import-*"):
-            if time.time() - folder.stat().st_mtime > _LEFT_BEHIND_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
+        return senders(path, ReadOptions(self._scratch()), file_format)
 
 
 def formats() -> list[str]:
