@@ -2,6 +2,7 @@
 
 from assistant.engine.protocol import Finished, Loaded, Piece, Prefill, Thought
 from steering.items import PreferenceItem, Source
+from steering.own_text import Passage
 from steering.profile import (
     MAX_ACCURACY_DROP,
     MAX_KL,
@@ -10,6 +11,7 @@ from steering.profile import (
     PREFERENCE_THRESHOLD,
     Form,
     Harm,
+    Influence,
     LeftOut,
     Measure,
     Outcome,
@@ -47,6 +49,7 @@ __all__ = [
     "Form",
     "Harm",
     "ImportCounts",
+    "Influence",
     "LeftOut",
     "Loaded",
     "Measure",
@@ -54,6 +57,7 @@ __all__ = [
     "MessageState",
     "Origin",
     "Outcome",
+    "Passage",
     "Phrase",
     "Piece",
     "PreferenceItem",

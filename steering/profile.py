@@ -128,7 +128,8 @@ class Outcome:
     earlier items that stood for the person and those that did not, summed over all items. `limitation` says where
     the machine allowed less than the best method. `positions` says where the vector is added: everywhere, or at
     generated tokens only, prompts being read without it. `influence` is what each item did to the vector, the most
-    first; items that it was not learned from, or that changed nothing, are not in it.
+    first; items that it was not learned from, or that changed nothing, are not in it. `passages_left_out`, of
+    `words_left_out` words, are places in the texts that are not the person's own (see `steering.own_text`).
     """
 
     items: int
@@ -163,3 +164,5 @@ class Outcome:
     limitation: str = ""
     positions: Literal["all", "generated"] = "all"
     influence: tuple[Influence, ...] = ()
+    passages_left_out: int = 0
+    words_left_out: int = 0

@@ -192,6 +192,10 @@ def _print_explanation(explanation: Explanation, by: Measure) -> None:
 
     if explanation.left_out:
         click.echo(f"Not learned from: {explanation.left_out}.", err=True)
+    if explanation.passages:
+        from assistant.profile.left_out import passages_in_words
+
+        click.echo(f"Left out: {passages_in_words(explanation.passages)}.", err=True)
     if explanation.context:
         click.echo(click.style(sanitise(explanation.context), dim=True))
     click.echo(_coloured(explanation.text, explanation.spans, by))

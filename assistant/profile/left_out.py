@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from assistant.records import Outcome
+from collections import Counter
+from collections.abc import Sequence
+
+from assistant.records import Outcome, Passage
 
 
 def left_out_in_words(outcome: Outcome) -> str:
-    """Texts, ends of long texts and earlier texts that stood for nobody; "nothing" where there are none of them."""
+    """Texts, what is in them of others, ends of long ones, earlier ones that stood for nobody; "nothing" for none."""
     parts = []
     if outcome.left_out:
         parts.append(f"{len(outcome.left_out)} of your texts (the settings and `assistant profile explain` say why)")
+    if outcome.passages_left_out:
+        passages = "passage" if outcome.passages_left_out == 1 else "passages"
+        parts.append(
+            f"{outcome.passages_left_out:,} {passages} in your texts that somebody else wrote (quoted, forwarded, code: "
+            f"{outcome.words_left_out:,} words)"
+        )
     if outcome.tokens_left_out:
         parts.append(f"{outcome.tokens_left_out:,} tokens at the end of long texts")
     if outcome.history_left_out:
@@ -17,3 +26,12 @@ def left_out_in_words(outcome: Outcome) -> str:
         before = shown + outcome.history_left_out / outcome.items
         parts.append(f"each text was compared with {shown:.1f} of the {before:.1f} before it, on average")
     return "; ".join(parts) or "nothing"
+
+
+def passages_in_words(passages: Sequence[Passage]) -> str:
+    """What of one text is not learned from because somebody else wrote it; empty for nothing."""
+    if not passages:
+        return ""
+    counted = Counter(passage.reason.value for passage in passages)
+    kinds = ", ".join(f"{times} × {kind}" if times > 1 else kind for kind, times in counted.items())
+    return f"{sum(passage.words for passage in passages):,} words of it are not yours ({kinds})"

@@ -8,20 +8,28 @@ from assistant.errors import AssistantError
 from assistant.records import MessageState, PreferenceItem, Writing
 from assistant.reporting import reports_storage_errors
 from steering.items import Source
+from steering.own_text import Passage, own_text
 from storage.records import Message, Origin, message_item_id, writing_item_id
 from storage.store import Store
 
 MIN_WORDS = 3
 ADDED_BY_HAND = "added by hand"
+NOTHING_OWN = "all of it is quoted, forwarded or code"
+_MAY_HOLD_OTHERS_WORDS = frozenset({Source.WRITING, Source.OWN_MESSAGE})
+"""Sources that people paste into; a reply is the model's and what the person made of it, quotations and code too."""
 
 
 @dataclass(frozen=True, slots=True)
 class LearnableItem:
-    """An item of the history; `excluded` by the person, or left out for a `reason` of ours ("" if it is used)."""
+    """An item of the history; `excluded` by the person, or left out for a `reason` of ours ("" if it is used).
+
+    The item's text holds the person's own words only; `passages` is what was in it beside them.
+    """
 
     item: PreferenceItem
     excluded: bool
     reason: str
+    passages: tuple[Passage, ...] = ()
 
     @property
     def used(self) -> bool:
@@ -48,10 +56,15 @@ class Preferences:
         excluded = self._store.feedback.excluded_items()
         seen: set[str] = set()
         found = []
-        for order, item in enumerate(ordered):
-            reason = _unusable(item, seen)
+        for order, sent in enumerate(ordered):
+            passages: tuple[Passage, ...] = ()
+            item = replace(sent, order=float(order))
+            if sent.source in _MAY_HOLD_OTHERS_WORDS:
+                own = own_text(sent.text)
+                item, passages = replace(item, text=own.text), own.left_out
+            reason = NOTHING_OWN if passages and not item.text else _unusable(item, seen)
             seen.add(item.content_hash)
-            found.append(LearnableItem(replace(item, order=float(order)), item.id in excluded, reason))
+            found.append(LearnableItem(item, item.id in excluded, reason, passages))
         return found
 
     def get(self, item_id: str) -> LearnableItem:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from assistant.errors import AssistantError, RebuildError
 from assistant.paths import Paths
 from assistant.profile.preferences import Preferences
-from assistant.records import Outcome, Phrase, Span, SteeringState
+from assistant.records import Outcome, Passage, Phrase, Span, SteeringState
 from assistant.reporting import reports_storage_errors
 from storage.errors import NotFoundError
 from storage.private_files import create_private_file
@@ -54,6 +54,7 @@ class Explanation:
         compared_with: the earlier items that stood for the person when it was scored.
         unscored: characters at the end of a long text that were not scored.
         left_out: why it was not learned from, or why nothing is known of it; empty where neither.
+        passages: what was in it that is not the person's own; `text` is without it.
     """
 
     item_id: str
@@ -64,6 +65,7 @@ class Explanation:
     compared_with: tuple[str, ...]
     unscored: int
     left_out: str
+    passages: tuple[Passage, ...] = ()
 
 
 @reports_storage_errors
@@ -154,6 +156,8 @@ class Profiles:
         learnable = self._preferences.get(item_id)
         profile = self._shown()
         record = self._store.effects.latest_for_item(item_id)
+        if record and record.key.item_hash != learnable.item.scored_hash:  # what counts as own words has changed since
+            record = None
         return Explanation(
             item_id=item_id,
             context=learnable.item.context,
@@ -163,6 +167,7 @@ class Profiles:
             compared_with=record.history if record else (),
             unscored=len(learnable.item.text) - max(record.ends, default=0) if record else 0,
             left_out=learnable.why_left_out or ("" if record else "it is new since the last rebuild"),
+            passages=learnable.passages,
         )
 
     def export(self, path: Path) -> None:

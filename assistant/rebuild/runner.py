@@ -39,7 +39,7 @@ CHILD_ENVIRONMENT = {
 }
 """Threads that wait spin for microseconds only, then sleep: as fast alone, a quarter faster beside other work. glibc
 keeps freed memory for the next tensor instead of asking the kernel for zeroed pages each time: some percent faster."""
-PIPELINE_VERSION = 4
+PIPELINE_VERSION = 5
 """Goes up whenever the same items would give another profile."""
 
 
@@ -197,7 +197,12 @@ class Rebuild:
         used = {item.id for item in start.items}
         left_out = [LeftOut(f.item.id, f.why_left_out) for f in learnable if f.item.id not in used]
         left_out += built.outcome.left_out
-        outcome = asdict(built.outcome) | {"left_out": [asdict(one) for one in left_out]}
+        passages = [passage for f in learnable if f.item.id in used for passage in f.passages]
+        outcome = asdict(built.outcome) | {
+            "left_out": [asdict(one) for one in left_out],
+            "passages_left_out": len(passages),
+            "words_left_out": sum(passage.words for passage in passages),
+        }
         record = self._store.profiles.add(
             model_fingerprint=start.fingerprint,
             inputs_hash=inputs_hash,

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from assistant.errors import AssistantError, ImportFileError
-from assistant.records import MessageState, Origin, Source
+from assistant.records import MessageState, Origin, PreferenceItem, Source
 
 
 @pytest.fixture
@@ -153,3 +153,32 @@ async def test_full_disk_is_said_in_words_and_nothing_is_kept(assistant, tmp_pat
     with pytest.raises(AssistantError, match="no space is left"):
         assistant.preferences.add_text(file.read_text())
     assert assistant.preferences.items() == []
+
+
+PASTED = "What does this mean?\n\n```\nTraceback (most recent call last):\n```\n\nIt happens at night."
+
+
+async def test_what_is_pasted_into_a_message_or_a_text_is_not_learned_from(assistant, add):
+    asked = add(None, "user", PASTED)
+    assistant.preferences.add_text("> Shall we meet at noon?\n\nNo, rather at one, please.")
+    edited = add(asked, "assistant", "I would do it so:\n\n```\nls -l\n```", origin=Origin.EDITED)
+    found = {one.item.source: one for one in assistant.preferences.items()}
+    own = found[Source.OWN_MESSAGE]
+    assert own.used and own.item.text == "What does this mean?\n\nIt happens at night."
+    assert [(passage.reason, passage.words) for passage in own.passages] == [("code", 7)]
+    assert found[Source.WRITING].item.text == "No, rather at one, please."
+    assert found[Source.EDITED].item.text == edited.text and not found[Source.EDITED].passages
+
+
+async def test_a_text_that_is_all_quoted_says_so(assistant):
+    assistant.preferences.add_text("> one two three four\n> five")
+    (one,) = assistant.preferences.items()
+    assert not one.used and one.why_left_out == "all of it is quoted, forwarded or code"
+
+
+async def test_what_has_no_passages_keeps_its_hash(assistant):
+    """Effects that were computed for it before passages were known are found again."""
+    text = "  As it was typed.\n\n\n\nWith \"quotation\" marks.  "
+    assistant.preferences.add_text(text)
+    (one,) = assistant.preferences.items()
+    assert one.item.scored_hash == PreferenceItem("x", "", text, Source.WRITING, 0).scored_hash

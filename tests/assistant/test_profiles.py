@@ -95,7 +95,7 @@ def test_own_description_is_kept_for_its_version(assistant, used, vector):
 def test_explanation_shows_effects_and_phrases(assistant, used):
     writing = assistant.preferences.add_text("aye, that is how", "How?")
     item = assistant.preferences.get(f"writing:{writing.id}").item
-    key = EffectKey(item.content_hash, "context", "estimator", "method")
+    key = EffectKey(item.scored_hash, "context", "estimator", "method")
     record = EffectRecord(key, item.id, (0, 3), (3, 4), (-1.0, -2.0), (-3.5, -2.25))
     assistant.store.effects.put_many([record])
     found = assistant.profiles.explain(item.id)
@@ -121,6 +121,10 @@ def test_explanation_gives_both_measures_and_says_what_they_were_taken_against(a
     ("changes", "words"),
     [
         ({}, "nothing"),
+        (
+            {"passages_left_out": 2, "words_left_out": 1500},
+            "2 passages in your texts that somebody else wrote (quoted, forwarded, code: 1,500 words)",
+        ),
         ({"tokens_left_out": 1200}, "1,200 tokens at the end of long texts"),
         (
             {"left_out": (LeftOut("writing:1", "too short"),)},

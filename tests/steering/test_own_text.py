@@ -1,0 +1,104 @@
+"""Which parts of a text are its sender's own: what is planted is found, what is theirs stays as it is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steering.own_text import LONG_QUOTATION_WORDS, Reason, own_text
+
+LONG = " ".join(f"strange{i}" for i in range(LONG_QUOTATION_WORDS))
+HEADERS = "From: Ada Byron <ada@example.org>\nDate: Monday\nSubject: Numbers\nTo: me\n"
+OWN = st.lists(st.text("abcdefg ,.!?", min_size=1).map(lambda s: f"mine {s.strip()}".strip()), min_size=1, max_size=4)
+PASSAGES = {
+    Reason.QUOTATION: ["> strange words\n>and more\n\n> still", f"“{LONG}”", f'"{LONG}"', f"«{LONG}»", f"„{LONG}“"],
+    Reason.CODE: [
+        "```python\nstrange = 1\n> no quotation\n```",
+        "~~~\nstrange\n```\nstrange\n~~~~",
+        "````\n```\nstrange\n````",
+    ],
+    Reason.DOCUMENT: ["<article>\nstrange\n\nstrange\n</article>", '<doc id="7">\n<b>strange</b>\n</doc>'],
+}
+PLANTED = [(reason, passage) for reason, passages in PASSAGES.items() for passage in passages]
+NO_PASSAGE = [
+    "Just a question about bread?",
+    'She said "no" and left; “quite so” he answered.',
+    ">:( that is not nice",
+    "->see below",
+    "a > b, and b > c\n4 > 3",
+    "To: be or not to be\nthat is the question",
+    "Dear Ann,\n\nfrom: me\nto: you\n\nBest",
+    "Use `git status` first, then ``this``.",
+    "1 <br> 2\n<hr>\nno document",
+    'My 5" screen and your 7" screen ' + "are not the same " * 20,
+    "",
+    " \n spaces stay as they are \n\n\n\n so do lines \n",
+]
+
+
+@pytest.mark.parametrize("text", NO_PASSAGE)
+def test_what_has_no_passage_stays_as_it_is(text):
+    assert own_text(text).text == text and own_text(text).left_out == ()
+
+
+@given(paragraphs=OWN, planted=st.lists(st.tuples(st.sampled_from(PLANTED), st.integers(0, 4)), min_size=1, max_size=4))
+def test_planted_passages_are_left_out_and_own_paragraphs_kept(paragraphs, planted):
+    parts = list(paragraphs)
+    for (_, passage), place in planted:
+        parts.insert(place, passage)
+    found = own_text("\n\n".join(parts))
+    assert found.text == "\n\n".join(paragraphs)
+    assert {p.reason for p in found.left_out} == {reason for (reason, _), _ in planted}
+
+
+@given(
+    paragraphs=OWN,
+    marker=st.sampled_from(["", "---------- Forwarded message ---------\n", "Begin forwarded message:\n\n"]),
+)
+def test_a_forwarded_mail_goes_to_the_end(paragraphs, marker):
+    found = own_text("\n\n".join([*paragraphs, f"{marker}{HEADERS}\nstrange\n\nstrange text"]))
+    assert found.text == "\n\n".join(paragraphs)
+    assert [p.reason for p in found.left_out] == [Reason.MAIL]
+
+
+def test_a_fence_that_is_not_closed_goes_to_the_end():
+    assert own_text("why?\n```\nTraceback\n\nError").text == "why?"
+
+
+def test_an_answer_between_quoted_lines_is_the_senders():
+    text = "On Mon, 3 Mar 2025 at 10:12, Ada <ada@example.org> wrote:\n> When?\nAt noon.\n\n> Where?\nHere."
+    assert own_text(text).text == "At noon.\n\nHere."
+    assert own_text("I do not agree with this:\n> When?\nno").text == "I do not agree with this:\n\nno"
+
+
+ANY = st.text(alphabet='ab \n>`~<>/"“”„«»:.\r\t@1-', max_size=300) | st.text(max_size=80)
+
+
+@given(ANY)
+def test_passages_are_apart_in_order_and_within_the_text(text):
+    found = own_text(text)
+    place = 0
+    for passage in found.left_out:
+        assert place <= passage.start < passage.end <= len(text)
+        place = passage.end
+    if not found.left_out:
+        assert found.text == text
+
+
+@given(ANY)
+def test_every_word_of_the_rest_was_in_the_text_in_that_order(text):
+    words = iter(text.split())
+    assert all(any(kept in word for word in words) for kept in own_text(text).text.split())
+
+
+PIECES = ["> a\n", "```\n", "<a>\n", "“", '" "', "\n", "From: a\n", "<a>\n</b>\n", "a:\n", "--\n"]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_hostile_text_of_a_megabyte_is_read_to_its_end(piece):
+    """What took time in proportion to the square of the length would not end before the suite gives up."""
+    text = piece * (2**20 // len(piece))
+    found = own_text(f"mine first\n\n{text}")
+    assert found.text.startswith("mine first")
+    assert sum(p.end - p.start for p in found.left_out) <= len(text)
