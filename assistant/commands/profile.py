@@ -10,12 +10,16 @@ import click
 from assistant.commands.context import Globals, opened, pass_globals, print_json, run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from assistant.app import Assistant
+    from assistant.profile.influence import Influential
     from assistant.profile.profiles import Explanation, Profile
     from assistant.records import Measure, Span
 
 MEASURES = ("ratio", "difference")
 """`assistant.records.Measure`, which is not imported for a command's help."""
+MOST_SHOWN = 10
 
 
 @click.group()
@@ -136,6 +140,71 @@ def explain(chosen: Globals, item: str | None, by: Measure, as_json: bool) -> No
                 _print_overview(assistant)
 
     run(work())
+
+
+@profile.command()
+@click.option("--all", "show_all", is_flag=True, help="Show every text, not only the first ten.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, always with every text.")
+@pass_globals
+def influence(chosen: Globals, show_all: bool, as_json: bool) -> None:
+    """Show which texts moved the vector most: how far it would turn without each of them."""
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            found = assistant.profiles.influential()
+            if as_json:
+                print_json(found)
+                return
+            for line in influence_lines(found if show_all else found[:MOST_SHOWN]):
+                click.echo(line)
+            if found:
+                click.echo("`assistant profile exclude ITEM` takes one out; rebuild afterwards.", err=True)
+            else:
+                click.echo("Nothing is known of it: there is no vector, or it was made by an older version.", err=True)
+
+    run(work())
+
+
+@profile.command()
+@click.argument("items", metavar="ITEM...", nargs=-1, required=True)
+@pass_globals
+def exclude(chosen: Globals, items: tuple[str, ...]) -> None:
+    """Take texts out: the next rebuild does not learn from them."""
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            for item in items:
+                assistant.preferences.exclude(item)
+            click.echo(f"Left out from the next `assistant rebuild` on: {', '.join(items)}.")
+
+    run(work())
+
+
+@profile.command()
+@click.argument("items", metavar="ITEM...", nargs=-1, required=True)
+@pass_globals
+def include(chosen: Globals, items: tuple[str, ...]) -> None:
+    """Learn from texts again that were taken out."""
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            for item in items:
+                assistant.preferences.include(assistant.preferences.get(item).item.id)
+            click.echo(f"Learned from again from the next `assistant rebuild` on: {', '.join(items)}.")
+
+    run(work())
+
+
+def influence_lines(found: Sequence[Influential]) -> list[str]:
+    """A line for each text: its share, its id, where it is from, how it begins."""
+    from assistant.visible import one_line
+
+    return [
+        f"{one.share:>5.1%}  {one.item_id:<12}  {one.source:<11}  {one_line(one.text, 60)}"
+        + (f"  [{one.times_mean:.1f} × the mean]" if one.stands_out else "")
+        + ("  [taken out]" if one.excluded else "")
+        for one in found
+    ]
 
 
 @profile.command()

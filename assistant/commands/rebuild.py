@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from assistant.profile.profiles import Profile
     from assistant.rebuild.runner import Progress, Rebuilt
 
+INFLUENTIAL_SHOWN = 3
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on stdout.")
@@ -34,6 +36,7 @@ def rebuild(chosen: Globals, as_json: bool, force: bool) -> None:
                 print_json(_as_json(assistant, rebuilt))
             else:
                 click.echo(summary(rebuilt.profile, rebuilt.unchanged))
+                _tell_influence(assistant, rebuilt.profile)
 
     run(work())
 
@@ -66,6 +69,18 @@ def summary(profile: Profile, unchanged: bool = False) -> str:
         "  Replies are steered from the next message on." if o.recommended else f"  Not switched on: {o.reason}."
     )
     return "\n".join(lines)
+
+
+def _tell_influence(assistant: Assistant, profile: Profile) -> None:
+    """The texts that the vector hangs on most."""
+    from assistant.commands.profile import influence_lines
+    from assistant.profile.influence import influential
+
+    found = influential(profile.outcome, assistant.preferences.items())[:INFLUENTIAL_SHOWN]
+    if found:
+        click.echo("  moved the vector most (`assistant profile influence`; `exclude ITEM` takes one out):")
+        for line in influence_lines(found):
+            click.echo(f"    {line}")
 
 
 async def _rebuilt(assistant: Assistant, force: bool) -> Rebuilt:

@@ -16,7 +16,7 @@ def left_out_in_words(outcome: Outcome) -> str:
     if outcome.passages_left_out:
         passages = "passage" if outcome.passages_left_out == 1 else "passages"
         parts.append(
-            f"{outcome.passages_left_out:,} {passages} in your texts that somebody else wrote (quoted, forwarded, code: "
+            f"{outcome.passages_left_out:,} {passages} in your texts that others wrote (quoted, forwarded, code: "
             f"{outcome.words_left_out:,} words)"
         )
     if outcome.tokens_left_out:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from assistant.errors import AssistantError, RebuildError
 from assistant.paths import Paths
+from assistant.profile.influence import Influential, influential
 from assistant.profile.preferences import Preferences
 from assistant.records import Outcome, Passage, Phrase, Span, SteeringState
 from assistant.reporting import reports_storage_errors
@@ -169,6 +170,13 @@ class Profiles:
             left_out=learnable.why_left_out or ("" if record else "it is new since the last rebuild"),
             passages=learnable.passages,
         )
+
+    def influential(self) -> list[Influential]:
+        """The texts that moved the vector of the version in use (else the newest), the most first.
+
+        Raises: AssistantError: no profile yet.
+        """
+        return influential(self._shown().outcome, self._preferences.items())
 
     def export(self, path: Path) -> None:
         """Write the vector of the version in use as a llama.cpp control vector (GGUF), dose and strength applied.
