@@ -10,10 +10,7 @@ import click
 from assistant.commands.context import Globals, opened, pass_globals, print_json, run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from assistant.app import Assistant
-    from assistant.profile.influence import Influential
     from assistant.profile.profiles import Explanation, Profile
     from assistant.records import Measure, Span
 
@@ -149,6 +146,8 @@ def explain(chosen: Globals, item: str | None, by: Measure, as_json: bool) -> No
 def influence(chosen: Globals, show_all: bool, as_json: bool) -> None:
     """Show which texts moved the vector most: how far it would turn without each of them."""
 
+    from assistant.commands.influence import influence_lines
+
     async def work() -> None:
         async with opened(chosen) as assistant:
             found = assistant.profiles.influential()
@@ -193,18 +192,6 @@ def include(chosen: Globals, items: tuple[str, ...]) -> None:
             click.echo(f"Learned from again from the next `assistant rebuild` on: {', '.join(items)}.")
 
     run(work())
-
-
-def influence_lines(found: Sequence[Influential]) -> list[str]:
-    """A line for each text: its share, its id, where it is from, how it begins."""
-    from assistant.visible import one_line
-
-    return [
-        f"{one.share:>5.1%}  {one.item_id:<12}  {one.source:<11}  {one_line(one.text, 60)}"
-        + (f"  [{one.times_mean:.1f} × the mean]" if one.stands_out else "")
-        + ("  [taken out]" if one.excluded else "")
-        for one in found
-    ]
 
 
 @profile.command()

@@ -73,7 +73,7 @@ def summary(profile: Profile, unchanged: bool = False) -> str:
 
 def _tell_influence(assistant: Assistant, profile: Profile) -> None:
     """The texts that the vector hangs on most."""
-    from assistant.commands.profile import influence_lines
+    from assistant.commands.influence import influence_lines
     from assistant.profile.influence import influential
 
     found = influential(profile.outcome, assistant.preferences.items())[:INFLUENTIAL_SHOWN]
