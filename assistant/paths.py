@@ -72,6 +72,11 @@ class Paths:
         return self.cache / "download.log"
 
     @property
+    def editing(self) -> Path:
+        """A prompt, while it is written in another editor."""
+        return self.cache / "editing"
+
+    @property
     def neutral(self) -> Path:
         """Replies of the models to neutral prompts."""
         return self.cache / "neutral"

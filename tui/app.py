@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import ClassVar
 
 from textual import work
@@ -18,15 +19,16 @@ from textual.widgets import Input, TextArea
 from assistant.app import Assistant
 from assistant.visible import sanitise
 from tui.commands import BindingCommands
+from tui.prompting.slash import COMMANDS, Ordered, SlashCommand
 from tui.rebuild_job import RebuildJob
 from tui.screens.chat import ChatScreen
 from tui.screens.compare import CompareScreen
 from tui.screens.help import HelpScreen
 from tui.screens.settings import SettingsScreen
 from tui.telling import telling
+from tui.widgets.chat_prompt import ChatPrompt
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.conversations import ConversationList
-from tui.widgets.import_modal import ImportModal
 from tui.widgets.message import MessageView
 from tui.widgets.prompt import Prompt
 from tui.widgets.search_line import SearchLine
@@ -102,21 +104,19 @@ class AssistantApp(App[int]):
         """Of Textual's own commands those that are of use here."""
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
         if screen is self._chat_screen:
-            yield SystemCommand("Import", "Bring in conversations, mails or texts from a file", self._import)
-            if self._chat_screen.shown is not None:
-                yield SystemCommand("Export", "Write the shown conversation to a file", self._chat_screen.export_shown)
-                yield SystemCommand("Forget", "Forget the shown conversation for good", self._chat_screen.forget_shown)
-
-    def _import(self) -> None:
-        self.push_screen(ImportModal(self.assistant.importing))
+            for command in COMMANDS:
+                if not command.keyed and (self._chat_screen.shown is not None or not command.chat):
+                    obey = partial(self._chat_screen.obey, Ordered(command, ""))
+                    yield SystemCommand(command.name.capitalize(), f"{command.help} · /{command.name}", obey)
 
     def action_settings(self) -> None:
         """Open the settings."""
         if not isinstance(self.screen, SettingsScreen):
             self.push_screen(SettingsScreen(self.assistant, self.rebuild_job, self.rebuild_changed))
 
-    def on_chat_screen_compare_asked(self) -> None:
-        self.push_screen(CompareScreen(self.assistant.chat, lambda: self._chat_screen.live.running, self._coin))
+    def on_chat_screen_compare_asked(self, event: ChatScreen.CompareAsked) -> None:
+        chat = self._chat_screen
+        self.push_screen(CompareScreen(self.assistant.chat, lambda: chat.live.running, self._coin, event.text))
 
     def action_help(self) -> None:
         """Show all keys."""
@@ -126,8 +126,9 @@ class AssistantApp(App[int]):
                     [
                         ("Everywhere", self.BINDINGS),
                         ("Chat", ChatScreen.BINDINGS),
-                        ("Writing", Prompt.BINDINGS),
-                        ("On a message (up from an empty prompt)", MessageView.BINDINGS),
+                        ("Writing", [*Prompt.BINDINGS, *ChatPrompt.BINDINGS]),
+                        ("Commands, written in the prompt", [_as_binding(command) for command in COMMANDS]),
+                        ("On a message (shift+tab from the prompt)", MessageView.BINDINGS),
                         ("Conversations", ConversationList.BINDINGS),
                         ("Searching", SearchLine.BINDINGS),
                         ("Side by side", CompareScreen.BINDINGS),
@@ -191,7 +192,13 @@ class AssistantApp(App[int]):
         self._chat_screen.show_rebuild(self.rebuild_job)
 
     async def on_unmount(self) -> None:
+        self._chat_screen.store_drafts()
         await self.assistant.close()
+
+
+def _as_binding(command: SlashCommand) -> Binding:
+    """A command as a line of the help."""
+    return Binding("slash", "", command.help, key_display=command.usage)
 
 
 def run(assistant: Assistant) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from assistant.conversation.answering import ReplyStarted
@@ -346,6 +346,23 @@ class ScriptedHistory:
         self._chat.change_conversation(conversation_id, deleted_at=None)
 
 
+class ScriptedDrafts:
+    """Drafts in memory; what was sent is what a test puts in."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int | None, str] = {}
+        self.past: list[str] = []
+
+    def get(self, conversation_id: int | None) -> str:
+        return self.kept.get(conversation_id, "")
+
+    def keep(self, conversation_id: int | None, text: str) -> None:
+        self.kept[conversation_id] = text
+
+    def sent(self) -> list[tuple[datetime, str]]:
+        return [(START.replace(tzinfo=UTC) + timedelta(hours=hour), text) for hour, text in enumerate(self.past)]
+
+
 class ScriptedProfiles:
     """Versions that a test puts in."""
 
@@ -559,6 +576,7 @@ class ScriptedAssistant:
         self.vectors = ScriptedVectors()
         self.chat = ScriptedChat(self.profiles, self.vectors)
         self.history = ScriptedHistory(self.chat)
+        self.drafts = ScriptedDrafts()
         self.importing = ScriptedImporting()
         self.forgetting = ScriptedForgetting(self.chat)
         self.preferences = ScriptedPreferences()

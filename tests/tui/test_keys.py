@@ -10,6 +10,7 @@ from assistant.errors import AssistantError
 from tests.tui.doubles import ScriptedAssistant
 from tests.tui.reading import write
 from tests.tui.samples import app_of, with_conversations
+from tui.widgets.chat_prompt import ChatPrompt
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.conversations import ConversationList
 from tui.widgets.export_modal import ExportModal
@@ -61,7 +62,7 @@ async def test_every_binding_has_an_id() -> None:
     from tui.screens.settings import SettingsScreen
 
     screens = (ChatScreen, CompareScreen, SettingsScreen)
-    widgets = (MessageView, Prompt, ConversationList, SearchLine)
+    widgets = (MessageView, Prompt, ChatPrompt, ConversationList, SearchLine)
     modals = (TextModal, LineModal, ConfirmModal, ImportModal, ExportModal, ForgetModal)
     for owner in (AssistantApp, *screens, *widgets, *modals):
         assert all(isinstance(one, Binding) and one.id for one in owner.BINDINGS), owner
@@ -78,6 +79,8 @@ async def test_help_and_palette_are_drawn_from_the_bindings(settle) -> None:
         assert isinstance(app.screen, HelpScreen)
         shown = "\n".join(one.content.plain for one in app.screen.query(Static) if hasattr(one.content, "plain"))
         assert "Regenerate" in shown
+        assert "/steer [0.8, on, off] Switch steering" in shown
+        assert "shift+tab             To the last message" in shown
         await pilot.press("escape", "ctrl+p")
         assert isinstance(app.screen, CommandPalette)
 

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from textual import work
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message as Event
-from textual.widgets import Footer, Static
+from textual.widgets import Footer, TextArea
 from textual.worker import Worker
 
 from assistant.app import Assistant
 from assistant.conversation.chat import ChatEvent, UserMessage
 from assistant.conversation.reply import ReplyFinished
 from assistant.errors import AssistantError
-from assistant.visible import sanitise
+from assistant.visible import one_line, sanitise
 from tui.live_reply import LiveReply
+from tui.prompting.editor import EditorError, edited, editor_command
+from tui.prompting.slash import Ordered, Said, read
 from tui.rebuild_job import RebuildJob
+from tui.screens.chat_commands import ChatCommands
 from tui.screens.conversation_wishes import ConversationWishes
 from tui.screens.conversing import ConversingScreen
+from tui.screens.drafts import DraftKeeper
 from tui.screens.message_wishes import MessageWishes
 from tui.screens.welcome import welcome
 from tui.telling import telling
+from tui.widgets.chat_prompt import ChatPrompt
+from tui.widgets.completions import CompletionList
 from tui.widgets.conversations import ConversationList
 from tui.widgets.hits import HitList
 from tui.widgets.message import MessageView
@@ -36,17 +42,10 @@ from tui.widgets.messages import MessageList
 from tui.widgets.prompt import Prompt
 from tui.widgets.sidebar import Sidebar
 from tui.widgets.status import StatusLine
+from tui.widgets.waiting import WaitingMessages
 
 NARROW = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A message sent while a reply runs."""
-
-    conversation_id: int
-    text: str
-    line: Static
+NAMED_WIDTH = 40
 
 
 class ChatScreen(ConversingScreen):
@@ -81,13 +80,16 @@ class ChatScreen(ConversingScreen):
     ]
 
     class CompareAsked(Event):
-        """The person wants to hold two replies against each other."""
+        """The person wants to hold two replies against each other, to a text where there is one."""
+
+        def __init__(self, text: str = "") -> None:
+            super().__init__()
+            self.text = text
 
     def __init__(self, assistant: Assistant) -> None:
         super().__init__()
         self._assistant = assistant
         self._chat = assistant.chat
-        self._waiting: deque[_Waiting] = deque()
         self._reply: Worker[None] | None = None
         self._load_over = asyncio.Event()
         self._messages = MessageList()
@@ -95,6 +97,13 @@ class ChatScreen(ConversingScreen):
         self._sidebar = Sidebar(assistant.history)
         self._wishes = MessageWishes(self, assistant, self._messages)
         self._conversation_wishes = ConversationWishes(self, assistant)
+        self._commands = ChatCommands(self, assistant, self._messages, self._wishes, self._conversation_wishes)
+        self._begun = False
+        self._ordered: list[tuple[datetime, str]] = []
+        self._waiting = WaitingMessages()
+        self._drafts = DraftKeeper(self, assistant.drafts, self._waiting.texts)
+        self._completions = CompletionList()
+        self._prompt = ChatPrompt(self._commands.complete, self._sent, self._take_back)
         self.live = LiveReply(self._messages, self._status)
 
     def compose(self) -> ComposeResult:
@@ -102,7 +111,9 @@ class ChatScreen(ConversingScreen):
             yield self._sidebar
             with Vertical(id="conversation"):
                 yield self._messages
-                yield Prompt()
+                yield self._waiting
+                yield self._completions
+                yield self._prompt
                 yield self._status
         yield Footer(show_command_palette=False, compact=True)
 
@@ -110,9 +121,12 @@ class ChatScreen(ConversingScreen):
         self._sidebar.display = self._assistant.settings.appearance.sidebar and self.app.size.width >= NARROW
         with telling(self):
             await self.open(self._last_used())
-        self._show_steering()
+        self._prompt.put(self._drafts.read(self.shown))
+        self._waiting.show(self.shown)
+        self._begun = True
+        self.show_steering()
         self.query_one(Prompt).focus()
-        self._load_model()
+        self.load_model()
 
     def _last_used(self) -> int | None:
         conversations = self._assistant.history.conversations()
@@ -120,12 +134,13 @@ class ChatScreen(ConversingScreen):
 
     def on_screen_resume(self) -> None:
         if self.is_mounted:
-            self._show_steering()
+            self.show_steering()
             # Pairs that were compared meanwhile are conversations too.
             with telling(self):
                 self.show_conversations()
 
-    def _show_steering(self) -> None:
+    def show_steering(self) -> None:
+        """Say anew whether the next reply is steered."""
         with telling(self):
             self._status.show_steering(self._chat.steering())
 
@@ -135,15 +150,16 @@ class ChatScreen(ConversingScreen):
         stage = f" {progress.stage_number}/{progress.stages}" if progress else ""
         self._status.show_rebuild(f"rebuilding{stage}" if job.running else "")
         if not job.running:
-            self._show_steering()
+            self.show_steering()
 
     @work
-    async def _load_model(self) -> None:
+    async def load_model(self) -> None:  # type: ignore[override]  # a worker
+        """Load the model that is to answer, and say so."""
         self._status.show_loading()
         try:
             loaded = await self._chat.start(by_itself=True, on_loading=self._status.show_loading)
             self._status.show_loaded(loaded)
-            self._show_steering()
+            self.show_steering()
         except AssistantError as error:
             await self.show_error(error)
         finally:
@@ -165,7 +181,12 @@ class ChatScreen(ConversingScreen):
         messages = self._chat.messages(conversation_id) if conversation_id is not None else []
         if self.live.belongs_to(conversation_id):
             messages = self.live.merged(messages)
+        before = self.shown
         await self._messages.show(conversation_id, messages, welcome(self._assistant.paths), at)
+        if conversation_id != before and self._begun:
+            self._drafts.changed(before, self._prompt.text)
+            self._prompt.put(self._drafts.read(conversation_id))
+            self._waiting.show(conversation_id)
         self.show_conversations()
 
     def show_conversations(self) -> None:
@@ -178,17 +199,85 @@ class ChatScreen(ConversingScreen):
             views[-1].focus(scroll_visible=False)
 
     async def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
-        if self.live.running:
-            line = await self._messages.notice(f"❯ {event.text}", "queued")
-            self._waiting.append(_Waiting(self._conversation(), event.text, line))
+        match read(event.text):
+            case Ordered() as ordered:
+                self._ordered.append((datetime.now(UTC), event.text))
+                self.obey(ordered)
+            case Said(text=text) if text and self.live.running:
+                with telling(self):
+                    self._waiting.add(self._conversation(), text)
+            case Said(text=text) if text:
+                with telling(self):
+                    self._send(self._conversation(), text)
+        self._store_draft(self.shown)
+
+    @work
+    async def obey(self, ordered: Ordered) -> None:
+        """Do what a slash command asks for."""
+        with telling(self):
+            await self._commands.obey(ordered)
+
+    def on_chat_prompt_not_known(self, event: ChatPrompt.NotKnown) -> None:
+        name = one_line(event.name, NAMED_WIDTH)
+        said = f"There is no command /{name}. / lists all; //{name} is said to the model as /{name}."
+        self.notify(said, severity="warning", markup=False)
+
+    def on_chat_prompt_offered(self, event: ChatPrompt.Offered) -> None:
+        self._completions.offer(event.choices, event.chosen)
+
+    def on_completion_list_taken(self, event: CompletionList.Taken) -> None:
+        self._prompt.take(event.place)
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        if event.text_area is self._prompt:
+            self._prompt.reconsider()
+            self._drafts.changed(self.shown, self._prompt.text)
+
+    def _sent(self) -> list[str]:
+        """What was sent, commands too, the oldest first."""
+        with telling(self):
+            sent = sorted([*self._assistant.drafts.sent(), *self._ordered])
+            return [sanitise(text) for _, text in sent]
+        return []
+
+    def _take_back(self) -> str | None:
+        text = self._waiting.take_back()
+        if text is not None:
+            self._store_draft(self.shown)
+        return text
+
+    def _store_draft(self, conversation_id: int | None) -> None:
+        """Store what is written there now, in a chat that has just begun no longer as that of one that is not."""
+        self._drafts.changed(self.shown, self._prompt.text)
+        for one in {conversation_id, None}:
+            self._drafts.store(one)
+
+    def store_drafts(self) -> None:
+        """Store what is written, before the program ends."""
+        self._drafts.store_all()
+
+    def on_chat_prompt_editor_asked(self) -> None:
+        self.write_in_editor()
+
+    @work
+    async def write_in_editor(self) -> None:  # type: ignore[override]  # a worker
+        """Write in an editor of the person's own; the screen waits, a reply goes on."""
+        try:
+            command = editor_command(os.environ)
+            with self.app.batch_update(), self.app.suspend():
+                text = await edited(self._prompt.text, command, self._assistant.paths.editing)
+        except (EditorError, SuspendNotSupported) as error:
+            self.notify(sanitise(str(error)), title="No editor", severity="warning", markup=False)
         else:
-            with telling(self):
-                self._send(self._conversation(), event.text)
+            self._prompt.put(sanitise(text))
+        self._prompt.focus()
 
     def _conversation(self) -> int:
         """The shown conversation, made where it is not begun."""
         if self._messages.conversation_id is None:
             self._messages.conversation_id = self._chat.new_conversation().id
+            self._drafts.changed(None, "")
+            self._waiting.show(self._messages.conversation_id)
         return self._messages.conversation_id
 
     def _send(self, conversation_id: int, text: str) -> None:
@@ -214,8 +303,9 @@ class ChatScreen(ConversingScreen):
                 await self._finish_failed(conversation_id)
             await self.show_error(error)
         self.refresh_bindings()
-        if self._waiting:
-            await self._send_waiting()
+        if waiting := self._waiting.next():
+            self._send(waiting.conversation_id, waiting.text)
+            self._store_draft(waiting.conversation_id)
         else:
             self._suggest_title(conversation_id)
 
@@ -231,11 +321,6 @@ class ChatScreen(ConversingScreen):
         stored = self._chat.messages(conversation_id)
         if stored and (view := self._messages.find(stored[-1].id)) and stored[-1].role == "assistant":
             await view.finish(stored[-1])
-
-    async def _send_waiting(self) -> None:
-        waiting = self._waiting.popleft()
-        await waiting.line.remove()
-        self._send(waiting.conversation_id, waiting.text)
 
     async def on_message_view_asked(self, event: MessageView.Asked) -> None:
         await self._wishes.fulfil(event.view, event.wish)
@@ -269,19 +354,6 @@ class ChatScreen(ConversingScreen):
 
     async def on_conversation_list_undo_asked(self) -> None:
         await self._conversation_wishes.undo()
-
-    @work
-    async def export_shown(self) -> None:
-        """Write the shown conversation to a file."""
-        if self.shown is not None:
-            await self._conversation_wishes.export(self.shown)
-
-    @work
-    async def forget_shown(self) -> None:
-        """Forget the shown conversation for good."""
-        if self.shown is not None:
-            with telling(self):
-                await self._conversation_wishes.forget(self.shown)
 
     async def end_reply(self, conversation_id: int) -> None:
         """Stop the reply that streams in a conversation, if one does, and wait for its end."""
@@ -324,11 +396,19 @@ class ChatScreen(ConversingScreen):
 
     def action_search(self) -> None:
         """Search all that was said."""
-        self._sidebar.search()
+        self.search("")
+
+    def search(self, words: str) -> None:
+        """Search all that was said."""
+        self._sidebar.search(words)
 
     def action_compare(self) -> None:
         """Hold two replies against each other."""
-        self.post_message(self.CompareAsked())
+        self.compare("")
+
+    def compare(self, text: str) -> None:
+        """Hold two replies against each other, to a text where there is one."""
+        self.post_message(self.CompareAsked(text))
 
     def action_page(self, step: int) -> None:
         """Scroll the messages by a page."""

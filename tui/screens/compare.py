@@ -49,9 +49,13 @@ class CompareScreen(Screen[None]):
         Binding("ctrl+n", "new", "New", tooltip="Begin anew, with nothing said before", id="compare.new"),
     ]
 
-    def __init__(self, chat: Chat, busy: Callable[[], bool], swapped: Callable[[], bool]) -> None:
-        """`busy`: a reply streams in the chat; `swapped`: whether this time the steered reply is B."""
+    def __init__(self, chat: Chat, busy: Callable[[], bool], swapped: Callable[[], bool], text: str = "") -> None:
+        """`busy`: a reply streams in the chat; `swapped`: whether this time the steered reply is B.
+
+        `text` is asked at once.
+        """
         super().__init__()
+        self._text = text
         self._chat = chat
         self._busy = busy
         self._swapped = swapped
@@ -75,6 +79,8 @@ class CompareScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._begin()
+        if self._text:
+            self.post_message(Prompt.Submitted(self._text))
 
     def on_screen_resume(self) -> None:
         # Steering may have been switched on meanwhile.

@@ -66,9 +66,10 @@ class ConversationWishes:
             case "forget":
                 await self.forget(conversation.id)
 
-    async def export(self, conversation_id: int) -> None:
-        """Write a conversation to a file that the person names."""
-        target = await self._screen.app.push_screen_wait(ExportModal(self._assistant.exporting, conversation_id))
+    async def export(self, conversation_id: int, path: str = "") -> None:
+        """Write a conversation to a file that the person names, if not with `path` already."""
+        modal = ExportModal(self._assistant.exporting, conversation_id, path)
+        target = await self._screen.app.push_screen_wait(modal)
         if target is not None:
             self._tell(f"{sanitise(str(target))}: written.")
 

@@ -33,6 +33,26 @@ class ConversingScreen(Screen[None]):
         """Draw the list of conversations anew."""
         raise NotImplementedError
 
+    def show_steering(self) -> None:
+        """Say anew whether the next reply is steered."""
+        raise NotImplementedError
+
+    def load_model(self) -> None:
+        """Load the model that is to answer, and say so."""
+        raise NotImplementedError
+
+    def search(self, words: str) -> None:
+        """Search all that was said."""
+        raise NotImplementedError
+
+    def compare(self, text: str) -> None:
+        """Hold two replies against each other, to a text where there is one."""
+        raise NotImplementedError
+
+    def write_in_editor(self) -> None:
+        """Write in an editor of the person's own."""
+        raise NotImplementedError
+
     async def end_reply(self, conversation_id: int) -> None:
         """Stop the reply that streams in a conversation, if one does, and wait for its end."""
         raise NotImplementedError

@@ -27,8 +27,10 @@ class ExportModal(ModalScreen[Path | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", id="export.cancel")]
 
-    def __init__(self, exporting: Exporting, conversation_id: int) -> None:
+    def __init__(self, exporting: Exporting, conversation_id: int, path: str = "") -> None:
+        """`path` is where to write it at once; the dialog stays only where that does not go."""
         super().__init__()
+        self._path = path
         self._exporting = exporting
         self._conversation = conversation_id
 
@@ -36,10 +38,14 @@ class ExportModal(ModalScreen[Path | None]):
         with Vertical(classes="dialog"):
             yield Static("Export this conversation", classes="title")
             yield Static(INTRO, classes="question")
-            path = f"~/conversation-{self._conversation}.md"
+            path = self._path or f"~/conversation-{self._conversation}.md"
             yield Input(path, suggester=PathSuggester(), select_on_focus=False, compact=True, id="export-path")
             yield Static(id="export-trouble")
             yield Static("enter writes it · → completes the path · esc cancels", classes="hint")
+
+    async def on_mount(self) -> None:
+        if self._path:
+            await self.query_one(Input).action_submit()
 
     @work
     async def on_input_submitted(self, event: Input.Submitted) -> None:

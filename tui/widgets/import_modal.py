@@ -44,8 +44,10 @@ class ImportModal(ModalScreen[bool]):
         Binding("y", "add", "Import", id="import.add"),
     ]
 
-    def __init__(self, importing: Importing) -> None:
+    def __init__(self, importing: Importing, path: str = "") -> None:
+        """`path` is looked at, at once."""
         super().__init__()
+        self._path = path
         self._importing = importing
         self._phase: Phase = "path"
         self._preview: Preview | None = None
@@ -56,7 +58,7 @@ class ImportModal(ModalScreen[bool]):
         with Vertical(classes="dialog"):
             yield Static("Import a file or folder", classes="title")
             yield Static(INTRO, classes="question")
-            yield Input(placeholder="path", suggester=PathSuggester(), compact=True, id="import-path")
+            yield Input(self._path, placeholder="path", suggester=PathSuggester(), compact=True, id="import-path")
             with VerticalScroll(id="import-found", can_focus=False):
                 yield Static(id="import-text")
             yield Input(placeholder="your mail address", compact=True, id="import-me")
@@ -67,6 +69,8 @@ class ImportModal(ModalScreen[bool]):
     def on_mount(self) -> None:
         self.set_interval(REDRAW_SECONDS, self._tick)
         self._enter("path", Content(""))
+        if self._path:
+            self._look(self._path, ())
 
     def _enter(self, phase: Phase, text: Content) -> None:
         self._phase = phase

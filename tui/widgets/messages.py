@@ -54,14 +54,14 @@ class MessageList(VerticalScroll, can_focus=False):
         else:
             self.anchor()
 
-    async def _to_end(self) -> None:
+    async def to_end(self) -> None:
         """Show the end, where the window is further up."""
         if self._later:
             await self._mount_window([*self._earlier, *(view.record for view in self.views()), *self._later])
 
     def views(self) -> list[MessageView]:
         """The mounted messages, oldest first."""
-        return list(self.query(MessageView))
+        return [child for child in self.children if isinstance(child, MessageView)]
 
     def find(self, message_id: int) -> MessageView | None:
         """The view of a message, where it is mounted."""
@@ -74,7 +74,7 @@ class MessageList(VerticalScroll, can_focus=False):
             present.show_record(message)
             return present
         if self._later and not any(view.record.id == message.parent_id for view in self.views()):
-            await self._to_end()
+            await self.to_end()
         view = MessageView(message)
         focused = await self._cut_after(message.parent_id)
         await self.mount(view)
@@ -95,8 +95,8 @@ class MessageList(VerticalScroll, can_focus=False):
         return focused
 
     async def notice(self, text: str, kind: str) -> Static:
-        """Put a line of ours (`error`, `queued`) at the end."""
-        await self._to_end()
+        """Put a line of ours (`error`) at the end."""
+        await self.to_end()
         line = Static(literal(text), classes=f"notice -{kind}")
         await self.mount(line)
         self.anchor()

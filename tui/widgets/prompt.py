@@ -11,8 +11,6 @@ from textual.widgets import TextArea
 
 from assistant.visible import sanitise
 
-OWN_ACTIONS = {"submit", "newline"}
-
 
 class Prompt(TextArea):
     """The text to send. Pasted control characters become visible before they get in."""
@@ -23,6 +21,8 @@ class Prompt(TextArea):
         Binding("pageup", "screen.page(-1)", "Scroll up", show=False, id="prompt.page_up"),
         Binding("pagedown", "screen.page(1)", "Scroll down", show=False, id="prompt.page_down"),
     ]
+    OWN_ACTIONS: ClassVar[frozenset[str]] = frozenset({"submit", "newline"})
+    """Done before the text area sees the key."""
 
     class Submitted(Message):
         """The person sends a text."""
@@ -32,7 +32,7 @@ class Prompt(TextArea):
             self.text = text
 
     class LeftUpwards(Message):
-        """Up was pressed in an empty prompt."""
+        """The person wants to go up, out of the prompt."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -63,13 +63,14 @@ class Prompt(TextArea):
             super().action_cursor_up(select)
 
     async def _on_key(self, event: events.Key) -> None:
-        # Not a priority binding: that would overtake the letters typed just before it.
-        for binding in self._bindings.key_to_bindings.get(event.key, []):
-            if binding.action in OWN_ACTIONS:
-                event.prevent_default()
-                event.stop()
-                await self.run_action(binding.action)
-                return
+        # Not priority bindings: those would overtake the letters typed just before them.
+        if event.is_printable:
+            return
+        active = self.screen.active_bindings.get(event.key)
+        if active is not None and active.node is self and active.binding.action in self.OWN_ACTIONS:
+            event.prevent_default()
+            event.stop()
+            await self.run_action(active.binding.action)
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()

@@ -49,9 +49,11 @@ class Sidebar(Vertical):
         self.display = True
         (self.line if self.hits.display else self.list).focus()
 
-    def search(self) -> None:
-        """Begin to search, or go on with the last query."""
+    def search(self, words: str) -> None:
+        """Begin to search for words, or go on with the last query."""
         self.display = True
+        if words:
+            self.line.value = words
         self.line.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
