@@ -24,6 +24,7 @@ from assistant.commands.search import search
 from assistant.commands.transfer import backup, export, import_files, restore
 from assistant.commands.vectors import vectors
 from assistant.errors import AssistantError
+from assistant.no_network import forbid_network
 from assistant.visible import sanitise
 
 FAILED, INTERRUPTED = 1, 130
@@ -59,6 +60,7 @@ for command in (chat, compare, *HISTORY, rebuild, profile, vectors, models, cach
 
 def main() -> None:
     """Entry point: run a command and end the process with its exit code."""
+    forbid_network()  # downloads have a process of their own
     sys.exit(_exit_code())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +100,7 @@ class Paths:
                     f"{folder}: cannot be made or written ({error.strerror or error}); "
                     "make it writable or name another folder with --home"
                 ) from error
+        _tighten(self.settings)
 
 
 def _make_private(folder: Path) -> None:
@@ -108,6 +110,14 @@ def _make_private(folder: Path) -> None:
         path.mkdir(mode=0o700, exist_ok=True)
     if stat.S_IMODE(folder.stat().st_mode) != 0o700:  # a folder on a read-only disk is left as it is
         folder.chmod(0o700)
+
+
+def _tighten(settings: Path) -> None:
+    """A settings file that an editor wrote; a linked one is not ours to change."""
+    with suppress(OSError):
+        mode = settings.lstat().st_mode
+        if stat.S_ISREG(mode) and stat.S_IMODE(mode) != 0o600:
+            settings.chmod(0o600)
 
 
 def resolve_paths(home: Path | None = None) -> Paths:

@@ -10,24 +10,33 @@ from assistant.commands.context import Globals, pass_globals, print_json, run
 
 
 @click.command()
+@click.option("--privacy", is_flag=True, help="Show what lies where, who can read it, and what was sent.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_globals
-def doctor(chosen: Globals, as_json: bool) -> None:
+def doctor(chosen: Globals, privacy: bool, as_json: bool) -> None:
     """Check home, history, model, engine, steering and what a rebuild needs; exit code 1 if anything fails.
 
     The model that a rebuild learns with is compared with the one that chats; the first time it is converted for that.
     """
     from assistant.doctor import examine
     from assistant.errors import AssistantError
+    from assistant.visible import sanitise
 
-    waiting = _Waiting()
-    checks = run(examine(chosen.home, chosen.model, waiting.show))
-    waiting.clear()
+    if privacy:
+        from assistant.privacy.report import examine_privacy
+
+        checks = run(examine_privacy(chosen.home, chosen.model))
+    else:
+        waiting = _Waiting()
+        checks = run(examine(chosen.home, chosen.model, waiting.show))
+        waiting.clear()
     if as_json:
         print_json(checks)
     else:
         for check in checks:
-            click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<10} {check.detail}")
+            click.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<11} {sanitise(check.detail)}")
+        if privacy and sys.platform == "linux":
+            click.echo("\nTo see it for yourself, cut the network off; all but downloads works: unshare -rn assistant")
     if not all(check.ok for check in checks):
         raise AssistantError("something needs attention, see above")
 

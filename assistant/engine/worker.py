@@ -28,6 +28,7 @@ from assistant.engine.session import Session
 from assistant.engine.tuning import OtherWork
 from assistant.errors import AssistantError, EngineError, ModelError
 from assistant.models.header import read_header
+from assistant.no_network import forbid_network
 from steering.control_vector import ControlVector, ControlVectorError
 
 Inbox = queue.SimpleQueue[Request | ProtocolError]
@@ -164,6 +165,7 @@ def main() -> None:
     events = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what native code prints on "stdout" must not land between events
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
+    forbid_network(logging.warning)
     abort, inbox = AbortFlag(), Inbox()
     reader = threading.Thread(target=read_requests, args=(sys.stdin.buffer, inbox, abort), daemon=True)
     reader.start()

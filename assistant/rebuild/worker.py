@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from assistant.channel import Decoder, encode
 from assistant.engine.protocol import Sampling
 from assistant.errors import AssistantError, RebuildError
+from assistant.no_network import forbid_network
 from assistant.rebuild.protocol import (
     Built,
     CheckParity,
@@ -55,6 +56,7 @@ def main() -> None:
     events = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what native code prints on "stdout" must not land between events
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
+    forbid_network(logging.warning)
 
     def emit(message: RebuildMessage | ParityMessage) -> None:
         events.write(encode(message))

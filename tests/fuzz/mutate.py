@@ -82,7 +82,7 @@ def _change(holder: list[Any], chance: Random) -> None:
         case 5 if isinstance(inner, dict):
             inner["".join(chr(chance.randrange(32, 400)) for _ in range(chance.randrange(4)))] = inner.pop(key)
         case _:
-            for _ in range(chance.choice((1, 2, 40, 300))):
+            for _ in range(chance.choice((1, 2, 40, 150))):
                 inner[key] = [inner[key]] if chance.randrange(2) else {"mapping": inner[key]}
 
 
