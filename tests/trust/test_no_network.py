@@ -10,22 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.assistant.conftest import command_environment
+from tests.trust.conftest import HOOK
 from tests.trust.session import Session, prepare, whole, works
 
-HOOK = Path(__file__).parent / "hook"
 APART = ("unshare", "--user", "--map-root-user", "--net")
-TRACE = ("strace", "-f", "-qq", "--seccomp-bpf", "-e", "trace=network")
 MODULES = ("assistant.cli", "assistant.engine.worker", "assistant.rebuild.worker")
-
-
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """A session under a hook in every Python process and, where it is at hand, under strace."""
-    folder = tmp_path_factory.mktemp("watched")
-    prepare(folder)
-    prefix = (*TRACE, "-A", "-o", str(folder / "trace")) if works([*TRACE, "-o", "/dev/null"]) else ()
-    changes = {"PYTHONPATH": str(HOOK), "WATCHED_SOCKETS": str(folder / "sockets")}
-    return whole(Session(folder, prefix, changes))
 
 
 def noted(folder: Path) -> list[list[str]]:
