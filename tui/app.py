@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ from textual.widgets import Input, TextArea
 
 from assistant.app import Assistant
 from assistant.visible import sanitise
+from tui.clipboard import clipboard_tool, hand_over
 from tui.commands import BindingCommands
 from tui.prompting.slash import COMMANDS, Ordered, SlashCommand
 from tui.rebuild_job import RebuildJob
@@ -153,6 +155,12 @@ class AssistantApp(App[int]):
             self.notify("A rebuild is running; ctrl+q cancels it and quits.", severity="warning")
         elif len(self.screen_stack) <= 2:
             self.exit(0)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy by the terminal, and by the system's own program where there is one."""
+        super().copy_to_clipboard(text)
+        if (command := clipboard_tool(os.environ)) is not None:
+            self.run_worker(hand_over(text, command), group="clipboard")
 
     def _selected_text(self) -> str:
         if isinstance(self.focused, TextArea | Input) and self.focused.selected_text:

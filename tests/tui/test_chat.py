@@ -21,7 +21,7 @@ async def test_enter_sends_and_the_reply_streams_to_its_end(settle) -> None:
         await pilot.press(*"hi", "enter")
         await settle(pilot, complete(app))
         assert texts(app) == ["hi", "The **answer** is `42`."]
-        assert "22 tokens/s" in footer(views(app)[-1])
+        assert "42 tokens · 22 tokens/s · first after 0.1 s · context 62 of 4,096" in footer(views(app)[-1])
         assert app.screen.query_one(Prompt).text == ""
         assert "ready" in status(app)
 

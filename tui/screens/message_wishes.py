@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from assistant.app import Assistant
 from assistant.errors import AssistantError
+from assistant.visible import one_line, sanitise
+from tui.markdown import Code, code_blocks
 from tui.screens.conversing import ConversingScreen
 from tui.screens.forget import forget
 from tui.telling import telling
+from tui.widgets.choice import ChoiceModal
 from tui.widgets.message import MessageView
 from tui.widgets.messages import MessageList
 from tui.widgets.text_modal import TextModal
 
 RATINGS = {"up": 1, "down": -1}
+TOLD_WIDTH = 40
 STEPS = {"older": -1, "newer": 1, "previous": -1, "next": 1}
 NEEDS_QUIET = {"edit", "regenerate", "continue", "older", "newer", "forget"}
 """Wishes that change the branch, which a running reply stands on."""
@@ -41,8 +45,9 @@ class MessageWishes:
             case "next" | "previous":
                 self._move(view, STEPS[wish])
             case "copy":
-                self._screen.app.copy_to_clipboard(view.record.text)
-                self._screen.notify("Copied.", timeout=2)
+                self._copy(view.record.text)
+            case "code":
+                self._screen.run_worker(self._copy_code(view.record.text))
             case "up" | "down":
                 rating = 0 if view.record.rating == RATINGS[wish] else RATINGS[wish]
                 view.show_record(self._chat.rate(view.record.id, rating))
@@ -60,6 +65,23 @@ class MessageWishes:
                 self._screen.converse(self._chat.regenerate(view.record.id), view.record.conversation_id)
             case "continue":
                 self._screen.converse(self._chat.continue_reply(view.record.id), view.record.conversation_id)
+
+    def _copy(self, text: str) -> None:
+        # As it is seen: an escape in it would be obeyed where it is pasted.
+        self._screen.app.copy_to_clipboard(sanitise(text))
+        self._screen.notify("Copied.", timeout=2)
+
+    async def _copy_code(self, text: str) -> None:
+        blocks = code_blocks(text)
+        if not blocks:
+            self._screen.notify("There is no code in it.", severity="warning")
+        elif len(blocks) == 1:
+            self._copy(blocks[0].text)
+        else:
+            choices = [*(_line(block) for block in blocks), f"All {len(blocks)}"]
+            place = await self._screen.app.push_screen_wait(ChoiceModal("Copy which code?", choices))
+            if place is not None:
+                self._copy("\n\n".join(block.text for block in (blocks[place : place + 1] or blocks)))
 
     def _move(self, view: MessageView, step: int) -> None:
         neighbour = self._messages.neighbour(view, step)
@@ -97,3 +119,9 @@ class MessageWishes:
             await self._screen.show_error(error)
             return
         (await self._messages.place(edited)).focus()
+
+
+def _line(block: Code) -> str:
+    lines = len(block.text.splitlines())
+    told = f"{block.language or 'text'}, {lines} {'line' if lines == 1 else 'lines'}"
+    return f"{one_line(told, TOLD_WIDTH)}: {one_line(block.text, TOLD_WIDTH)}"

@@ -56,4 +56,7 @@ def _speed(message: Message) -> list[str]:
     seconds, first = stats.get("seconds"), stats.get("first_token_seconds")
     if isinstance(seconds, int | float) and isinstance(first, int | float) and seconds > first and tokens > 1:
         told += [f"{(tokens - 1) / (seconds - first):.0f} tokens/s", f"first after {first:.1f} s"]
+    used, window = stats.get("context_used"), stats.get("context_tokens")
+    if isinstance(used, int) and isinstance(window, int):
+        told.append(f"context {used:,} of {window:,}")
     return told

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from markdown_it import MarkdownIt
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -16,13 +15,13 @@ from textual.widgets.markdown import MarkdownStream
 
 from assistant.records import Message, MessageState
 from assistant.visible import sanitise
+from tui.markdown import has_code, parser
 from tui.text import literal
+from tui.widgets.code_block import ReplyMarkdown
 from tui.widgets.footer import message_footer
 
-
-def _parser() -> MarkdownIt:
-    """Markdown in which HTML is text: nothing that a model writes may vanish."""
-    return MarkdownIt("gfm-like", {"html": False})
+SHOWN = 40_000
+"""Characters that are drawn of a text; a pasted megabyte would hold the screen for seconds."""
 
 
 class MessageView(Vertical, can_focus=True):
@@ -32,6 +31,7 @@ class MessageView(Vertical, can_focus=True):
         Binding("j,down", "ask('next')", "Next message", show=False, id="message.next"),
         Binding("k,up", "ask('previous')", "Previous message", show=False, id="message.previous"),
         Binding("y", "ask('copy')", "Copy", id="message.copy"),
+        Binding("Y", "ask('code')", "Copy code", tooltip="Copy a block of code", show=False, id="message.copy_code"),
         Binding("e", "ask('edit')", "Edit", id="message.edit"),
         Binding("r", "ask('regenerate')", "Regenerate", id="message.regenerate"),
         Binding("c", "ask('continue')", "Continue", id="message.continue"),
@@ -77,9 +77,10 @@ class MessageView(Vertical, can_focus=True):
         if self.record.role == "assistant":
             if self.record.reasoning.strip():
                 yield _thoughts(self.record)
-            yield Markdown(sanitise(self.record.text), parser_factory=_parser, open_links=False, classes="body")
+            text = sanitise(_beginning(self.record.text))
+            yield ReplyMarkdown(text, parser_factory=parser, open_links=False, classes="body")
         else:
-            yield Static(literal(self.record.text), classes="body")
+            yield Static(literal(_beginning(self.record.text)), classes="body")
         yield Static(self.footer_line(), classes="footer")
 
     def on_mount(self) -> None:
@@ -89,12 +90,15 @@ class MessageView(Vertical, can_focus=True):
         """Offer only what this message allows."""
         if action == "toggle_thoughts":
             return bool(self.record.reasoning.strip())
-        if action != "ask":
-            return True
+        return self._allows(str(parameters[0])) if action == "ask" else True
+
+    def _allows(self, wish: str) -> bool:
         reply = self.record.role == "assistant"
-        match parameters[0]:
+        match wish:
             case "regenerate" | "up" | "down":
                 return reply
+            case "code":
+                return has_code(self.record.text)
             case "continue":
                 return (reply and self.record.state in (MessageState.STOPPED, MessageState.FAILED)) or self._was_cut()
             case "older" | "newer":
@@ -143,7 +147,7 @@ class MessageView(Vertical, can_focus=True):
             self._stream = None
         self.record = record
         await self._redraw_thoughts()
-        await self.query_one(Markdown).update(sanitise(record.text))
+        await self.query_one(Markdown).update(sanitise(_beginning(record.text)))
         self._redraw_footer()
         self.refresh_bindings()
 
@@ -170,6 +174,13 @@ class MessageView(Vertical, can_focus=True):
         event.stop()
         self.app.copy_to_clipboard(event.href)
         self.notify(f"Address copied, nothing was opened: {sanitise(event.href)}", markup=False)
+
+
+def _beginning(text: str) -> str:
+    """What is drawn of a text, with a word on the rest."""
+    if len(text) <= SHOWN:
+        return text
+    return f"{text[:SHOWN]}\n\n… {len(text) - SHOWN:,} more characters are not drawn; y copies all."
 
 
 def _thoughts(message: Message) -> Collapsible:

@@ -1,0 +1,56 @@
+"""A block of code in a reply, with its language and a place to click that copies it."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Markdown, Static
+from textual.widgets.markdown import MarkdownBlock, MarkdownFence
+
+from assistant.visible import one_line
+from tui.markdown import language_of
+from tui.text import literal
+
+LANGUAGE_WIDTH = 20
+
+
+class CopyLine(Static):
+    """The line above the code."""
+
+
+class CodeBlock(MarkdownFence):
+    """Code as it is; a click on the line above copies it."""
+
+    DEFAULT_CSS = """
+    CodeBlock > CopyLine { height: 1; width: 1fr; padding: 0 2; color: $text-muted; text-wrap: nowrap; }
+    CodeBlock > CopyLine:hover { color: $text-accent; text-style: underline; }
+    CodeBlock > Label { padding: 0 2 1 2; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield CopyLine(self._head())
+        yield from super().compose()
+
+    def _head(self) -> Content:
+        language = one_line(language_of(self.lexer), LANGUAGE_WIDTH)
+        return Content(" · ").join([literal(word) for word in (language, "⧉ copy") if word])
+
+    def _copy_context(self, block: MarkdownBlock) -> None:
+        before = self.lexer
+        super()._copy_context(block)
+        if self.lexer != before:
+            self.query_one(CopyLine).update(self._head())
+
+    def on_click(self, event: events.Click) -> None:
+        if isinstance(event.widget, CopyLine):
+            event.stop()
+            self.app.copy_to_clipboard(self.code)
+            self.notify("Code copied.", timeout=2)
+
+
+class ReplyMarkdown(Markdown):
+    """Markdown whose code can be copied."""
+
+    DEFAULT_CSS = "ReplyMarkdown { height: auto; }"
+    BLOCKS = Markdown.BLOCKS | {"fence": CodeBlock, "code_block": CodeBlock}  # so declared by Textual
