@@ -83,7 +83,7 @@ def opened(path: Path, scratch: Path) -> Iterator[ForeignDatabase]:
             source = Path(shutil.copyfile(path, Path(folder) / "copy.db"))
             shutil.copyfile(log, source.with_name(f"{source.name}-wal"))
         # Immutable: no lock, no journal, no -shm beside the file, whatever state it is in.
-        mode = "immutable=1" if source is path else "mode=rw"
+        mode = "mode=ro&immutable=1" if source is path else "mode=rw"
         try:
             connection = sqlite3.connect(f"{source.absolute().as_uri()}?{mode}", uri=True)
         except sqlite3.Error as error:
