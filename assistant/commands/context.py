@@ -63,7 +63,14 @@ def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
 
 def print_json(value: Any) -> None:
     """Print dataclasses, dates and paths as JSON."""
-    click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+    click.echo(escaped(json.dumps(value, default=_plain, ensure_ascii=False, indent=2)))
+
+
+def escaped(text: str) -> str:
+    """JSON whose strings hold nothing that a terminal obeys: the same value, with such characters as `\\uXXXX`."""
+    from assistant.visible import sanitise
+
+    return "".join(c if c == "\n" or sanitise(c) == c else json.dumps(c)[1:-1] for c in text)
 
 
 def _plain(value: Any) -> Any:

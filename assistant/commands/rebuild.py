@@ -44,6 +44,7 @@ def rebuild(chosen: Globals, as_json: bool, force: bool) -> None:
 def summary(profile: Profile, unchanged: bool = False) -> str:
     """The outcome in a few lines."""
     from assistant.profile.left_out import left_out_in_words
+    from assistant.visible import sanitise
 
     o = profile.outcome
     low, high = o.gain_interval
@@ -68,7 +69,7 @@ def summary(profile: Profile, unchanged: bool = False) -> str:
     lines.append(
         "  Replies are steered from the next message on." if o.recommended else f"  Not switched on: {o.reason}."
     )
-    return "\n".join(lines)
+    return sanitise("\n".join(lines))  # phrases and description may hold what a pasted text held
 
 
 def _tell_influence(assistant: Assistant, profile: Profile) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assistant.commands.context import Globals, opened, pass_globals, print_json, run
+from assistant.commands.context import Globals, escaped, opened, pass_globals, print_json, run
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
@@ -92,12 +92,21 @@ def export(chosen: Globals, file_format: str, conversations: tuple[int, ...], ou
         async with opened(chosen) as assistant:
             if output is None or str(output) == "-":
                 for piece in assistant.exporting.pieces(file_format, conversations):
-                    click.echo(piece, nl=False)
+                    click.echo(_printable(piece, file_format), nl=False)
                 return
             assistant.exporting.write(output, file_format, conversations, force=force)
             click.echo(f"{sanitise(str(output))}: written", err=True)
 
     run(work())
+
+
+def _printable(piece: str, file_format: str) -> str:
+    """A piece of an export as it is, but on a terminal without what it would obey; JSON says the same there."""
+    from assistant.visible import sanitise
+
+    if not sys.stdout.isatty():
+        return piece
+    return sanitise(piece) if file_format == "markdown" else escaped(piece)
 
 
 @click.command()

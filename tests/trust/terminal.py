@@ -66,6 +66,15 @@ class Terminal:
         self.wait(self.ended)
         return self.process.returncode
 
+    def drain(self) -> None:
+        """Read what a program that has ended wrote last."""
+        while select.select([self._master], [], [], 0)[0]:
+            try:
+                data = os.read(self._master, 1 << 16)
+            except OSError:
+                return
+            self.written += data
+
     def _read(self) -> None:
         if select.select([self._master], [], [], 0.1)[0]:
             try:
