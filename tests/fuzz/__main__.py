@@ -106,7 +106,10 @@ def _work(
         parser.run(parser.make(Random(0)), folder)
         limit = psutil.Process().memory_info().data + MEGABYTES * 2**20
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        app = os.getppid()
         for case in range(at.value, end):
+            if os.getppid() != app:  # the run was stopped
+                return
             at.value = case
             data = parser.make(Random(case))
             before = time.process_time()

@@ -162,7 +162,8 @@ def _zip(chance: Random) -> bytes:
             info = zipfile.ZipInfo(f"{chance.choice(ODD_FOLDERS)}conversations-{number}.json")
             info.compress_type = chance.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_BZIP2))
             info.external_attr = chance.choice((0, 0o120777 << 16, 0o100644 << 16))
-            content = chance.choice((b"[" * 100_000, b" " * 2_000_000, b"[]", _CHATGPT(chance)))
+            bomb = chance.randrange(30) == 0
+            content = chance.choice((b"[" * 9000, b" " * 1_100_000)) if bomb else _CHATGPT(chance)
             out.writestr(info, content)
     return held.getvalue()
 

@@ -20,8 +20,9 @@ from tests.tiny_models import write_tiny_model, write_vector
 from tests.trust.terminal import PLACEHOLDER, Terminal
 
 EVIL = (
-    "ferns \x1b]0;title\x07 \x1b]52;c;Y2xpcA==\x07 \x1b]8;;http://evil.example\x1b\\link\x1b]8;;\x1b\\ "
-    "\x1b[2J\x1b[5;5H \x9b31m\x9d0;title\x9c \x1bP1q\x1b\\ \u202egnol\u202c\u2066x\u2069 \u200bzero \x08\x08\x7f \r over\u2028line "
+    "ferns \x1b]0;title\x07"
+    " \x1b]52;c;Y2xpcA==\x07 \x1b]8;;http://evil.example\x1b\\link\x1b]8;;\x1b\\ \x1b[2J\x1b[5;5H "
+    "\x9b31m\x9d0;title\x9c \x1bP1q\x1b\\ \u202egnol\u202c\u2066x\u2069 \u200bzero \x08\x08\x7f \r over\u2028line "
     "[bold red]markup[/] [@click=app.quit]quit[/] [link=http://evil.example]x[/link] [x](http://evil.example)"
 )
 ALLOWED = re.compile(r"\x1b\[[0-9;]*[mK]")
