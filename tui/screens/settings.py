@@ -15,6 +15,7 @@ from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
 from assistant.app import Assistant
 from assistant.errors import AssistantError
 from tui.rebuild_job import RebuildJob
+from tui.widgets.preferences.influence import InfluenceTable
 from tui.widgets.preferences.learned import LearnedPanel
 from tui.widgets.preferences.outcome import OutcomePanel
 from tui.widgets.preferences.phrases import PhraseTable
@@ -110,9 +111,18 @@ class SettingsScreen(Screen[None]):
         self._show_version()
 
     def on_phrase_table_why(self, event: PhraseTable.Why) -> None:
+        self._open_item(event.item_id)
+
+    def on_influence_table_opened(self, event: InfluenceTable.Opened) -> None:
+        self._open_item(event.item_id)
+
+    def on_influence_table_changed(self) -> None:
+        self.query_one(LearnedPanel).show_items()
+
+    def _open_item(self, item_id: str) -> None:
         self.action_go("learned")
         panel = self.query_one(LearnedPanel)
-        self.call_after_refresh(panel.show_item, event.item_id)
+        self.call_after_refresh(panel.show_item, item_id)
 
     def action_go(self, page: str) -> None:
         """Turn to a page and into it."""

@@ -13,26 +13,22 @@ from textual.widgets import DataTable, Static
 
 from assistant.app import Assistant
 from assistant.errors import AssistantError
+from assistant.profile.left_out import passages_in_words
 from assistant.profile.preferences import LearnableItem
 from assistant.profile.profiles import Explanation
-from assistant.records import Measure, Source
+from assistant.records import Measure
 from assistant.visible import one_line
 from tui.figures import count
 from tui.heatmap import heatmap, legend
 from tui.telling import telling
 from tui.text import literal
 from tui.widgets.import_modal import ImportModal
+from tui.widgets.preferences.sources import SOURCES
 from tui.widgets.text_modal import TextModal
 
 ASKED_WIDTH = 240
 TEXT_WIDTH = 120
 COMPARED_WIDTH = 60
-SOURCES = {
-    Source.EDITED: "edited",
-    Source.CHOSEN: "liked",
-    Source.WRITING: "text",
-    Source.OWN_MESSAGE: "message",
-}
 
 
 class LearnedPanel(Vertical):
@@ -132,6 +128,8 @@ class LearnedPanel(Vertical):
         context = Content(one_line(one.item.context, ASKED_WIDTH) or "nobody asked")
         parts = [Content.styled("Asked", "bold dim"), context, Content("")]
         parts += [Content.styled("Your text", "bold dim"), *self._explained(one)]
+        if one.passages:
+            parts += [Content(""), literal(f"Left out: {passages_in_words(one.passages)}", "$text-warning")]
         return Content("\n").join(parts)
 
     def _explained(self, one: LearnableItem) -> list[Content]:

@@ -17,6 +17,7 @@ from tui.figures import day
 from tui.telling import telling
 from tui.text import literal
 from tui.widgets.preferences.gain import gain_text, harm_text
+from tui.widgets.preferences.influence import InfluenceTable
 from tui.widgets.preferences.phrases import PhraseTable
 from tui.widgets.preferences.vectors import VectorsSection
 from tui.widgets.slider import StrengthSlider
@@ -52,6 +53,7 @@ class OutcomePanel(VerticalScroll, can_focus=False):
                 yield Static(id="description-state", classes="hint")
             yield Static("Phrases that are yours · enter: why? · v: veto", classes="title")
             yield PhraseTable(self._assistant.preferences)
+            yield InfluenceTable(self._assistant.preferences)
             yield Static("Side effects on other texts, each against its limit", classes="title")
             yield Static(id="harm", classes="section")
         yield VectorsSection(self._assistant.vectors)
@@ -90,6 +92,7 @@ class OutcomePanel(VerticalScroll, can_focus=False):
         self.query_one("#harm", Static).update(harm_text(outcome.harm))
         self._show_description(profile)
         self.query_one(PhraseTable).show(outcome.phrases)
+        self.query_one(InfluenceTable).show(outcome)
 
     def _show_steering(self, safe: float) -> None:
         state = self._assistant.profiles.state()

@@ -14,8 +14,10 @@ from textual.signal import Signal
 from textual.widgets import Button, Static
 
 from assistant.app import Assistant
+from assistant.profile.influence import Influential, influential
 from assistant.profile.left_out import left_out_in_words
-from assistant.visible import sanitise
+from assistant.records import Outcome
+from assistant.visible import one_line, sanitise
 from tui.figures import bar, count, duration, likelier
 from tui.rebuild_job import RebuildJob
 from tui.stages import stage_words, stages_to_come
@@ -24,6 +26,7 @@ from tui.text import literal
 from tui.widgets.confirm import ConfirmModal
 
 BAR_WIDTH = 40
+MOVED_MOST, TEXT_WIDTH = 3, 60
 
 
 class RebuildPanel(VerticalScroll, can_focus=False):
@@ -121,7 +124,16 @@ class RebuildPanel(VerticalScroll, can_focus=False):
             return Content("\n").join([head, literal(f"Nothing is switched on by itself: {outcome.reason}"), missed])
         percent = likelier(outcome.gain_nats_per_token)
         gain = f"Your words became {percent:.1f} % likelier. See “What I think you like”."
-        return Content("\n").join([head, Content(gain), missed])
+        return Content("\n").join([head, Content(gain), missed, *self._moved_most(outcome)])
+
+    def _moved_most(self, outcome: Outcome) -> list[Content]:
+        """The texts that the vector hangs on most."""
+        found: list[Influential] = []
+        with telling(self):
+            found = influential(outcome, self._assistant.preferences.items())[:MOVED_MOST]
+        lines = [f"  {one.share:>5.1%}  “{one_line(one.text, TEXT_WIDTH)}”" for one in found]
+        head = "Moved the vector most (page 3 opens them and takes them out):"
+        return [literal(line, "dim") for line in ([head, *lines] if lines else [])]
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()
