@@ -70,6 +70,11 @@ class AppearanceSettings(_Section):
     """How the screens look."""
 
     theme: str = Field(default="textual-dark", title="Theme", description="Any Textual theme.")
+    notify: bool = Field(
+        default=True,
+        title="Call me",
+        description="Bell and notification when a long reply or a rebuild ends while the window is not in front.",
+    )
     sidebar: bool = Field(default=True, title="Sidebar", description="Show the list of conversations.")
 
 

@@ -19,6 +19,7 @@ from textual.widgets import Input, TextArea
 
 from assistant.app import Assistant
 from assistant.visible import sanitise
+from tui.attention import LONG_SECONDS, call_sequence
 from tui.clipboard import clipboard_tool, hand_over
 from tui.commands import BindingCommands
 from tui.prompting.slash import COMMANDS, Ordered, SlashCommand
@@ -156,6 +157,15 @@ class AssistantApp(App[int]):
         elif len(self.screen_stack) <= 2:
             self.exit(0)
 
+    def call_back(self, text: str) -> None:
+        """Tell a person whose window is not in front that something is done."""
+        if not self.app_focus and self.assistant.settings.appearance.notify and self._driver is not None:
+            self._driver.write(call_sequence(text, os.environ))
+
+    def on_chat_screen_reply_ended(self, event: ChatScreen.ReplyEnded) -> None:
+        if event.seconds >= LONG_SECONDS:
+            self.call_back("the reply is written")
+
     def copy_to_clipboard(self, text: str) -> None:
         """Copy by the terminal, and by the system's own program where there is one."""
         super().copy_to_clipboard(text)
@@ -183,6 +193,7 @@ class AssistantApp(App[int]):
 
     async def _rebuild(self) -> None:
         await self.rebuild_job.run()
+        self.call_back("the rebuild has ended")
         job = self.rebuild_job
         if job.cancelled:
             self.notify("Rebuild cancelled; what was scored is kept.")

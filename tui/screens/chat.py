@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -85,6 +86,13 @@ class ChatScreen(ConversingScreen):
         def __init__(self, text: str = "") -> None:
             super().__init__()
             self.text = text
+
+    class ReplyEnded(Event):
+        """A reply is written, or could not be."""
+
+        def __init__(self, seconds: float) -> None:
+            super().__init__()
+            self.seconds = seconds
 
     def __init__(self, assistant: Assistant) -> None:
         super().__init__()
@@ -291,6 +299,7 @@ class ChatScreen(ConversingScreen):
 
     @work(group="reply")
     async def _follow(self, events: AsyncIterator[ChatEvent], conversation_id: int) -> None:
+        began = time.monotonic()
         try:
             async for event in self.live.follow(events):
                 if isinstance(event, UserMessage | ReplyFinished):
@@ -303,6 +312,7 @@ class ChatScreen(ConversingScreen):
                 await self._finish_failed(conversation_id)
             await self.show_error(error)
         self.refresh_bindings()
+        self.post_message(self.ReplyEnded(time.monotonic() - began))
         if waiting := self._waiting.next():
             self._send(waiting.conversation_id, waiting.text)
             self._store_draft(waiting.conversation_id)

@@ -18,7 +18,12 @@ from tui.text import literal
 class ChoiceModal(ModalScreen[int | None]):
     """Closes with the place of what was chosen, or None."""
 
-    DEFAULT_CSS = "ChoiceModal OptionList { height: auto; max-height: 16; border: none; background: $surface; }"
+    DEFAULT_CSS = """
+    ChoiceModal OptionList, ChoiceModal OptionList:focus {
+        height: auto; max-height: 16; border: none; padding: 0; background: $surface;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", id="choice.cancel"),
         Binding("j", "move(1)", "Down", show=False, id="choice.down"),

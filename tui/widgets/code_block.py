@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from markdown_it.token import Token
 from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
@@ -13,6 +14,8 @@ from tui.markdown import language_of
 from tui.text import literal
 
 LANGUAGE_WIDTH = 20
+COLOURED_WHILE_GROWING = 1500
+"""Characters."""
 
 
 class CopyLine(Static):
@@ -27,6 +30,16 @@ class CodeBlock(MarkdownFence):
     CodeBlock > CopyLine:hover { color: $text-accent; text-style: underline; }
     CodeBlock > Label { padding: 0 2 1 2; }
     """
+
+    def __init__(self, markdown: Markdown, token: Token, code: str) -> None:
+        self._growing = isinstance(markdown, ReplyMarkdown) and markdown.growing
+        super().__init__(markdown, token, code)
+
+    def highlight(self, code: str, language: str, ansi: bool = False, dark: bool = False) -> Content:  # type: ignore[override]
+        """Coloured, unless it is long and still grows: it would be coloured anew with every piece."""
+        if self._growing and len(code) > COLOURED_WHILE_GROWING:
+            return Content(code)
+        return super().highlight(code, language, ansi, dark)
 
     def compose(self) -> ComposeResult:
         yield CopyLine(self._head())
@@ -53,4 +66,5 @@ class ReplyMarkdown(Markdown):
     """Markdown whose code can be copied."""
 
     DEFAULT_CSS = "ReplyMarkdown { height: auto; }"
+    growing = False
     BLOCKS = Markdown.BLOCKS | {"fence": CodeBlock, "code_block": CodeBlock}  # so declared by Textual

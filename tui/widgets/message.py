@@ -11,7 +11,6 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message as Event
 from textual.widgets import Collapsible, Markdown, Static
-from textual.widgets.markdown import MarkdownStream
 
 from assistant.records import Message, MessageState
 from assistant.visible import sanitise
@@ -19,6 +18,7 @@ from tui.markdown import has_code, parser
 from tui.text import literal
 from tui.widgets.code_block import ReplyMarkdown
 from tui.widgets.footer import message_footer
+from tui.widgets.paced_stream import PacedStream
 
 SHOWN = 40_000
 """Characters that are drawn of a text; a pasted megabyte would hold the screen for seconds."""
@@ -71,7 +71,7 @@ class MessageView(Vertical, can_focus=True):
     def __init__(self, record: Message) -> None:
         super().__init__(classes=f"-{record.role}", id=f"message-{record.id}")
         self.record = record
-        self._stream: MarkdownStream | None = None
+        self._stream: PacedStream | None = None
 
     def compose(self) -> ComposeResult:
         if self.record.role == "assistant":
@@ -137,8 +137,10 @@ class MessageView(Vertical, can_focus=True):
         """Stream a piece of the reply."""
         self.record = replace(self.record, text=self.record.text + piece)
         if self._stream is None:
-            self._stream = Markdown.get_stream(self.query_one(Markdown))
-        await self._stream.write(sanitise(piece))
+            markdown = self.query_one(ReplyMarkdown)
+            markdown.growing = True
+            self._stream = PacedStream(markdown)
+        self._stream.write(sanitise(piece))
 
     async def finish(self, record: Message) -> None:
         """End the stream and draw the whole text once more, as it is stored."""
@@ -147,7 +149,9 @@ class MessageView(Vertical, can_focus=True):
             self._stream = None
         self.record = record
         await self._redraw_thoughts()
-        await self.query_one(Markdown).update(sanitise(_beginning(record.text)))
+        markdown = self.query_one(ReplyMarkdown)
+        markdown.growing = False
+        await markdown.update(sanitise(_beginning(record.text)))
         self._redraw_footer()
         self.refresh_bindings()
 
@@ -161,14 +165,23 @@ class MessageView(Vertical, can_focus=True):
         if not (present := self.query(Collapsible)):
             await self.mount(_thoughts(self.record), before=self.query_one(Markdown))
             return
-        present.first().title = _thoughts_title(self.record)
-        present.first().query_one(".thought", Static).update(literal(self.record.reasoning.strip()))
+        thoughts = present.first()
+        thoughts.title = _thoughts_title(self.record)
+        if not thoughts.collapsed:
+            self._fill(thoughts)
+
+    def on_collapsible_expanded(self, event: Collapsible.Expanded) -> None:
+        event.stop()
+        self._fill(event.collapsible)
+
+    def _fill(self, thoughts: Collapsible) -> None:
+        thoughts.query_one(".thought", Static).update(literal(self.record.reasoning.strip()))
 
     def _redraw_footer(self) -> None:
-        footer = self.query_one(".footer", Static)
         content = self.footer_line()
-        footer.update(content)
-        footer.display = bool(content.plain)
+        for footer in self.query(".footer").results(Static):  # none, where the screen was left meanwhile
+            footer.update(content)
+            footer.display = bool(content.plain)
 
     def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
         event.stop()

@@ -26,12 +26,13 @@ class WaitingMessages(Static):
     """Keeps them in their order; those of the shown conversation are seen."""
 
     DEFAULT_CSS = """
-    WaitingMessages { display: none; height: auto; margin: 0 2; color: $text-muted; text-style: italic;
+    WaitingMessages { display: none; height: auto; color: $text-muted; text-style: italic;
         text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     def __init__(self) -> None:
         super().__init__(classes="notice")
+        self.styles.margin = (0, 2)
         self._waiting: list[WaitingMessage] = []
         self._shown: int | None = None
 
