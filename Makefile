@@ -39,12 +39,13 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 # The same versions as here, byte for byte (CPython 3.11, Linux, x86_64): `make locked`, then `make run`.
 # llama.cpp is compiled with tools that are locked too, hence no build isolation.
-LOCKED := $(PIP) --require-hashes --no-build-isolation
+LOCKED := $(PIP) --require-hashes --no-build-isolation --no-deps
 locked: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
-	PATH="$(abspath $(BIN)):$$PATH" $(LOCKED) $(TORCH_INDEX) -r requirements/run.txt
-	$(LOCKED) --no-deps -r requirements/bundled.txt
+	$(LOCKED) --retries 1 $(TORCH_INDEX) -r requirements/torch.txt
+	PATH="$(abspath $(BIN)):$$PATH" $(LOCKED) -r requirements/run.txt
+	$(LOCKED) -r requirements/bundled.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $(VENV)/.installed
 
@@ -54,6 +55,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-annotate --no-he
 lock: $(VENV)/.installed
 	$(PIP) uv
 	$(COMPILE) pyproject.toml -c requirements/pins.in -o requirements/run.txt
+	sed -n '/^torch==/,/[^\\]$$/p' requirements/run.txt > requirements/torch.txt
 	$(COMPILE) pyproject.toml --extra test --extra evaluation -c requirements/pins.in -c requirements/run.txt -o requirements/test.txt
 	$(COMPILE) requirements/build.in -o requirements/build.txt
 	$(COMPILE) --no-deps requirements/bundled.in -o requirements/bundled.txt

@@ -53,6 +53,7 @@ def test_the_lock_is_within_the_ranges_of_the_project(name: str, extras: tuple[s
 
 def test_tests_run_on_the_versions_that_are_used():
     used, tested = locked("run"), locked("test")
+    assert locked("torch") == {"torch": used["torch"]}
     assert {name for name in used if tested[name] != used[name]} == set()
 
 
