@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +15,7 @@ import click
 from assistant.commands.chat import chat
 from assistant.commands.compare import compare
 from assistant.commands.context import Globals
+from assistant.commands.evaluate import evaluate
 from assistant.commands.forget import forget
 from assistant.commands.history import history
 from assistant.commands.machine import doctor, paths
@@ -54,13 +56,14 @@ def assistant(context: click.Context, home: Path | None, model: str | None, show
 
 
 HISTORY = (import_files, export, backup, restore, history, search, forget)
-for command in (chat, compare, *HISTORY, rebuild, profile, vectors, models, cache, doctor, paths):
+for command in (chat, compare, *HISTORY, rebuild, evaluate, profile, vectors, models, cache, doctor, paths):
     assistant.add_command(command)
 
 
 def main() -> None:
     """Entry point: run a command and end the process with its exit code."""
     forbid_network()  # downloads have a process of their own
+    os.umask(0o077)  # libraries write files too
     sys.exit(_exit_code())
 
 

@@ -73,6 +73,16 @@ class Paths:
         return self.cache / "download.log"
 
     @property
+    def evaluation_log(self) -> Path:
+        """What the evaluation's libraries print."""
+        return self.cache / "evaluation.log"
+
+    @property
+    def evaluations(self) -> Path:
+        """What evaluations measured that were given no file of their own."""
+        return self.cache / "evaluations.jsonl"
+
+    @property
     def editing(self) -> Path:
         """A prompt, while it is written in another editor."""
         return self.cache / "editing"
@@ -85,7 +95,7 @@ class Paths:
     @property
     def logs(self) -> tuple[Path, ...]:
         """All logs."""
-        return self.engine_log, self.rebuild_log, self.download_log
+        return self.engine_log, self.rebuild_log, self.download_log, self.evaluation_log
 
     def create(self) -> None:
         """Make the folders, readable by the user only.

@@ -26,6 +26,7 @@ def cached(paths: Paths) -> list[Cached]:
         ("estimators", "chat models converted for rebuilds; converted again at the next one", paths.estimators),
         ("neutral", "replies to neutral prompts, for rebuilds; generated again at the next one", paths.neutral),
         ("tunings", "how each model computes fastest here; measured again when it is loaded", paths.tunings),
+        ("evaluations", "what evaluations measured; measured again by the next one", paths.evaluations),
         *(("log", "messages of libraries, no text of yours", log) for log in paths.logs),
     )
     return [Cached(name, what, path, _size(path)) for name, what, path in kinds if path.exists()]

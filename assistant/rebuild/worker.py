@@ -26,7 +26,6 @@ from assistant.no_network import forbid_network
 from assistant.rebuild.protocol import (
     Built,
     CheckParity,
-    Effect,
     ParityFound,
     ParityMessage,
     RebuildFailed,
@@ -63,7 +62,7 @@ def main() -> None:
         events.flush()
 
     request = Decoder[RebuildRequest]((Start, CheckParity)).decode(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_the_app, daemon=True).start()
+    threading.Thread(target=end_with_the_app, daemon=True).start()
     # Imported late: the line above must already be read when torch takes its seconds.
     from steering.errors import SteeringError
 
@@ -75,7 +74,8 @@ def main() -> None:
         emit(RebuildFailed("out of memory; close other programs, or choose a smaller model"))
 
 
-def _end_with_the_app() -> None:
+def end_with_the_app() -> None:
+    """Wait for the end of stdin and end this process with it."""
     # Not through sys.stdin, whose lock would abort a process that ends with a traceback.
     while os.read(0, 4096):
         pass
@@ -84,8 +84,8 @@ def _end_with_the_app() -> None:
 
 def _rebuild(request: Start, emit: Emit) -> Built:
     from assistant.rebuild.llama_chat import LlamaChat
+    from assistant.rebuild.wire import as_effect, as_token_effects
     from steering.effects.history import EffectKey
-    from steering.effects.token_effects import TokenEffects
     from steering.pipeline import Request, build_profile
 
     emit(StageProgress("model", 0, 1))
@@ -99,15 +99,13 @@ def _rebuild(request: Start, emit: Emit) -> Built:
         return loaded
 
     def on_effects(scored: dict[EffectKey, tuple[str, TokenEffects]]) -> None:
-        emit(Scored(tuple(_effect(key, item_id, found) for key, (item_id, found) in scored.items())))
+        emit(Scored(tuple(as_effect(key, item_id, found) for key, (item_id, found) in scored.items())))
 
     built = build_profile(
         Request(
             items=request.items,
             cached={
-                EffectKey(e.item_hash, e.context_hash, e.estimator, e.method): TokenEffects(
-                    e.starts, e.ends, e.logp_with, e.logp_without, e.history
-                )
+                EffectKey(e.item_hash, e.context_hash, e.estimator, e.method): as_token_effects(e)
                 for e in request.cached
             },
             vetoed_phrases=request.vetoed_phrases,
@@ -153,21 +151,6 @@ def _gguf_bytes(vector: ControlVector) -> bytes:
         path = Path(folder) / "vector.gguf"
         vector.write_gguf(path)
         return path.read_bytes()
-
-
-def _effect(key: EffectKey, item_id: str, found: TokenEffects) -> Effect:
-    return Effect(
-        item_id,
-        key.item_hash,
-        key.context_hash,
-        key.estimator,
-        key.method,
-        found.starts,
-        found.ends,
-        found.logp_with,
-        found.logp_without,
-        found.history,
-    )
 
 
 if __name__ == "__main__":

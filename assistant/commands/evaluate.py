@@ -1,0 +1,209 @@
+"""`assistant evaluate`: does steering help people whose texts are in a file?"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from assistant.commands.context import Globals, opened, pass_globals, run
+from assistant.errors import AssistantError
+
+if TYPE_CHECKING:
+    from assistant.app import Assistant
+    from assistant.evaluation.results import Results
+    from assistant.evaluation.runner import Measures, Progress
+    from steering.evaluation.people import Person
+    from steering.evaluation.reading import LeftOutLine, Text
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+QUICK_PEOPLE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """The people that were drawn, and what was left out."""
+
+    people: list[Person]
+    texts: list[Text]
+    left_out: list[LeftOutLine]
+
+
+@click.command()
+@click.argument("data", type=FILE)
+@click.option("--users", type=click.IntRange(1), help="People to draw; all without it.")
+@click.option("--model", help="GGUF file, or the name of one in the models folder.")
+@click.option("--methods", multiple=True, help="Methods, with commas or given again; all without it.")
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome there.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write PLOT.png and PLOT.svg; beside --json without it.")
+@click.option("--damage", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of test sets.")
+@click.option("--replies", type=click.IntRange(0), default=4, show_default=True, help="Test requests to answer.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the draw of people and of random vectors.")
+@click.option("--quick", is_flag=True, help="Three people, two methods, gain alone; fails where SteerX gains nothing.")
+@pass_globals
+def evaluate(
+    chosen: Globals,
+    data: Path,
+    users: int | None,
+    model: str | None,
+    methods: tuple[str, ...],
+    json_path: Path | None,
+    plot: Path | None,
+    damage: Path | None,
+    replies: int,
+    seed: int,
+    quick: bool,
+) -> None:
+    """Hold steering methods against each other on the people in DATA.
+
+    DATA has lines of {"user_id", "split": "history" or "test", "order", "prompt", "text"}. What a method knows of a
+    person comes from the history; the gain is measured on the test texts. What is measured is kept (beside the --json
+    file, else in the cache): an interrupted run goes on where it ended, more people or methods cost only themselves.
+    Progress and what is left out go to stderr, a Markdown table to stdout.
+    """
+    measures = _measures(methods, damage, seed, replies, quick)
+    read = _read(data, (users or QUICK_PEOPLE) if quick else users, seed)
+
+    async def work() -> None:
+        async with opened(chosen, model) as assistant:
+            await _evaluated(assistant, read, measures, json_path, plot or (json_path and json_path.with_suffix("")))
+
+    run(work())
+
+
+def _measures(methods: tuple[str, ...], damage: Path | None, seed: int, replies: int, quick: bool) -> Measures:
+    from assistant.evaluation.damage import read_damage
+    from assistant.evaluation.runner import Measures
+    from steering.evaluation.extras import MissingLibraryError, check_libraries
+    from steering.evaluation.names import DEFAULT, QUICK, ordered
+
+    try:
+        check_libraries()
+        named = [name.strip() for given in methods for name in given.split(",") if name.strip()]
+        names = ordered(named or (QUICK if quick else DEFAULT))
+    except MissingLibraryError as error:
+        raise AssistantError(str(error)) from error
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--methods") from error
+    texts, questions = read_damage(damage) if damage and not quick else ((), ())
+    return Measures(names, seed, 0 if quick else replies, quick, texts, questions)
+
+
+def _read(data: Path, users: int | None, seed: int) -> _Data:
+    """The people that can be measured, drawn, and every line that cannot be used said on stderr.
+
+    Raises: AssistantError: there is nobody to measure.
+    """
+    from steering.evaluation.people import draw
+    from steering.evaluation.reading import people_of, read_texts
+
+    texts, left_out = read_texts(data.read_bytes())
+    people, without = people_of(texts)
+    left_out = sorted([*left_out, *without], key=lambda line: line.line)
+    for line in left_out:
+        _say(line)
+    if not people:
+        raise AssistantError(f"{data}: nobody in it has both a history and a test; see the lines above")
+    return _Data(draw(people, users or len(people), seed, min_history=1, left_out=()), texts, left_out)
+
+
+async def _evaluated(
+    assistant: Assistant, data: _Data, measures: Measures, json_path: Path | None, stem: Path | None
+) -> None:
+    import json
+
+    from assistant.conversation.sampling import sampling_in_use
+    from assistant.evaluation.report import outcome
+    from assistant.evaluation.results import Results
+    from assistant.evaluation.runner import Evaluation, measured_people, rows_of
+    from assistant.visible import sanitise
+    from steering.evaluation.plot import draw
+    from steering.evaluation.reading import person_key
+    from steering.evaluation.table import markdown
+
+    fingerprint = assistant.model.fingerprint()
+    sampling = sampling_in_use(assistant.settings, assistant.model).as_sampling()
+    kept = json_path.with_suffix(".results.jsonl") if json_path else assistant.paths.evaluations
+    results = Results(kept, measures.run(fingerprint, sampling))
+    evaluation = Evaluation(assistant.paths, assistant.model, assistant.settings)
+    async with aclosing(evaluation.run(data.people, measures, results)) as events:
+        async for event in events:
+            _show(event)
+    if sys.stderr.isatty():
+        click.echo(err=True)
+    too_long = _too_long(data, results)
+    for line in too_long:
+        _say(line)
+    people = measured_people(data.people, measures.methods, results)
+    if not people:
+        raise AssistantError("nobody could be measured; see the lines above")
+    found = outcome(
+        rows_of(people, measures.methods, results),
+        people,
+        [*data.left_out, *too_long],
+        [results.effects[key] for person in people if (key := person_key(person)) in results.effects],
+        model=assistant.model.path().name,
+        fingerprint=fingerprint,
+        seed=measures.seed,
+    )
+    click.echo(sanitise(markdown(found)))
+    try:
+        if json_path:
+            json_path.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
+        if stem:
+            for file in draw(found, stem):
+                click.echo(f"wrote {sanitise(str(file))}", err=True)
+    except OSError as error:
+        raise AssistantError(f"the outcome cannot be written ({error})") from error
+    if measures.quick:
+        check_gain(found["methods"])
+
+
+def _too_long(data: _Data, results: Results) -> list[LeftOutLine]:
+    """The lines whose prompt the model cannot read at once; only the model's process can tell."""
+    from steering.evaluation.reading import LeftOutLine, person_key
+
+    known = {(person.user_id, person_key(person)) for person in data.people}
+    lines = {(text.user_id, text.item.id): text.line for text in data.texts}
+    return [
+        LeftOutLine(
+            lines[found.user_id, found.item_id],
+            f"its prompt has {found.tokens} tokens, the model reads {found.context} at once",
+        )
+        for found in results.too_long.values()
+        if (found.user_id, found.key) in known
+    ]
+
+
+def check_gain(methods: dict[str, dict[str, float]]) -> None:
+    """Fail a quick run.
+
+    Raises: AssistantError: SteerX gains nothing.
+    """
+    from steering.evaluation.names import STEERX
+
+    for name, method in methods.items():
+        if name.startswith(STEERX) and method["gain_mean"] <= 0:
+            raise AssistantError(f"{name} gains nothing: {method['gain_mean']:+.3f} nats/token")
+
+
+def _say(line: LeftOutLine) -> None:
+    from assistant.visible import sanitise
+
+    click.echo(f"line {line.line}: left out: {sanitise(line.why)}", err=True)
+
+
+def _show(progress: Progress) -> None:
+    from assistant.visible import sanitise
+
+    left = "" if progress.seconds_left is None else f", about {progress.seconds_left / 60:.0f} min left"
+    what = " ".join(filter(None, (sanitise(progress.user_id), progress.stage)))
+    line = f"[{progress.done}/{progress.total}] {what}{left}"
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
+    else:
+        click.echo(line, err=True)

@@ -1,0 +1,109 @@
+"""From results of people to the outcome: all that the table and the plot show, and what they are made from."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from statistics import fmean
+from typing import Any
+
+from assistant.evaluation.protocol import EffectsFound, MethodResult
+from steering.evaluation.names import KL, METHODS_VERSION
+from steering.evaluation.people import Person
+from steering.evaluation.reading import LeftOutLine
+from steering.evaluation.summary import gains, mean_of, pairs
+from steering.evaluation.texts import Attribution, form, overlap
+
+Rows = Mapping[str, Mapping[str, MethodResult]]
+"""By user id and method."""
+TEXT_FIGURES = (
+    *("rouge_1", "rouge_l", "meteor", "attribution", "attribution_nearest"),
+    *("distinct_1", "distinct_2", "repetition", "words"),
+)
+
+
+def outcome(
+    rows: Rows,
+    people: Sequence[Person],
+    left_out: Sequence[LeftOutLine],
+    effects: Sequence[EffectsFound],
+    *,
+    model: str,
+    fingerprint: str,
+    seed: int,
+) -> dict[str, Any]:
+    """What `--json` writes. `people` are those of the rows; figures that nobody has are null."""
+    names = list(dict.fromkeys(name for own in rows.values() for name in own))
+    by_user = {person.user_id: person for person in people}
+    attribution = None
+    if len(people) > 1 and any(result.replies for own in rows.values() for result in own.values()):
+        attribution = Attribution({person.user_id: [item.text for item in person.history] for person in people})
+    methods = {}
+    for name in names:
+        own = {user: found[name] for user, found in rows.items() if name in found}
+        methods[name] = _method([_person(by_user[user], result, attribution) for user, result in own.items()])
+    return {
+        "people": len(people),
+        "left_out": len(left_out),
+        "left_out_lines": [asdict(line) for line in left_out],
+        "model": model,
+        "fingerprint": fingerprint,
+        "seed": seed,
+        "kl": KL,
+        "methods_version": METHODS_VERSION,
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
+        "effects": {
+            "seconds": mean_of([found.seconds for found in effects]),
+            "peak_mib": mean_of([found.peak_mib for found in effects]),
+        },
+        "methods": methods,
+        "pairs": pairs({name: {own["user_id"]: own["gain"] for own in methods[name]["by_person"]} for name in names}),
+    }
+
+
+def _person(person: Person, result: MethodResult, attribution: Attribution | None) -> dict[str, Any]:
+    """A method on one person; the generated texts themselves stay in the results file."""
+    own = {
+        "user_id": person.user_id,
+        "gain": result.gain,
+        "kl_neutral": result.kl,
+        "nll_unsteered": result.nll_unsteered,
+        "curve": [asdict(point) for point in result.curve],
+        "blocks": result.blocks,
+        "chosen_kl": result.chosen_kl,
+        "perplexity": result.perplexity,
+        "accuracy": result.accuracy,
+        "seconds": result.seconds,
+        "peak_mib": result.peak_mib,
+        "other": result.other,
+        **dict.fromkeys(TEXT_FIGURES),
+    }
+    if result.replies:
+        texts = [item.text for item in person.test[: len(result.replies)]]
+        own |= asdict(overlap(result.replies, texts)) | asdict(form(result.replies))
+    if result.replies and attribution:
+        nearer, nearest = attribution.nearer(person.user_id, result.replies)
+        own |= {"attribution": float(nearer), "attribution_nearest": float(nearest)}
+    return own
+
+
+def _method(people: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    stages = list(dict.fromkeys(stage for own in people for stage in own["seconds"]))
+    averaged = ("kl_neutral", "perplexity", "accuracy", *TEXT_FIGURES)
+    return {
+        **gains([own["gain"] for own in people]),
+        **{key: mean_of([own[key] for own in people]) for key in averaged},
+        "curve": [_point([own["curve"][place] for own in people]) for place in range(len(people[0]["curve"]))],
+        "chosen_kl": mean_of([own["chosen_kl"] for own in people]),
+        "seconds": fmean(sum(own["seconds"].values()) for own in people),
+        "seconds_by_stage": {stage: fmean(own["seconds"].get(stage, 0.0) for own in people) for stage in stages},
+        "peak_mib": fmean(own["peak_mib"] for own in people),
+        "by_person": list(people),
+    }
+
+
+def _point(points: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    kl = mean_of([point["kl"] for point in points])
+    return {"target": points[0]["target"], "kl_neutral": kl, **gains([point["gain"] for point in points])}

@@ -1,0 +1,80 @@
+"""Results of evaluations on disk: a JSON line a person and method, so that nothing is ever measured twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pydantic_core
+from pydantic import TypeAdapter, ValidationError
+
+from assistant.errors import AssistantError
+from assistant.evaluation.protocol import EffectsFound, MethodResult, TooLong
+from storage.private_files import create_private_file
+
+_KINDS: dict[str, TypeAdapter[Any]] = {
+    kind.__name__: TypeAdapter(kind) for kind in (EffectsFound, MethodResult, TooLong)
+}
+Row = EffectsFound | MethodResult | TooLong
+
+
+class Results:
+    """Rows of one file. `run` names what a row depends on beside its person and method: model, seed, versions."""
+
+    def __init__(self, path: Path, run: str) -> None:
+        """Open or make the file, readable by the user only: what it holds tells of texts.
+
+        Raises: AssistantError: it cannot be read or written.
+        """
+        self._path, self._run = path, run
+        try:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                create_private_file(path)
+            elif path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+                self._append(b"\n")  # a run was killed while it wrote
+            self.effects: dict[str, EffectsFound] = {}
+            self.methods: dict[tuple[str, str], MethodResult] = {}
+            self.too_long: dict[tuple[str, str], TooLong] = {}
+            for row in self._rows():
+                self._remember(row)
+        except OSError as error:
+            raise AssistantError(f"{path}: results cannot be kept there ({error.strerror or error})") from error
+
+    def add(self, row: Row) -> None:
+        """Keep a row.
+
+        Raises: AssistantError: there is no room for it.
+        """
+        line = {"run": self._run, "kind": type(row).__name__, "row": row}
+        try:
+            self._append(pydantic_core.to_json(line) + b"\n")
+        except OSError as error:
+            raise AssistantError(f"{self._path}: results cannot be kept there ({error.strerror or error})") from error
+        self._remember(row)
+
+    def _remember(self, row: Row) -> None:
+        match row:
+            case MethodResult():
+                self.methods[row.key, row.method] = row
+            case TooLong():
+                self.too_long[row.key, row.item_id] = row
+            case EffectsFound():
+                self.effects[row.key] = row
+
+    def _append(self, line: bytes) -> None:
+        with self._path.open("ab") as file:
+            file.write(line)
+
+    def _rows(self) -> Iterator[Row]:
+        """The rows of this run; a line that was cut short or is of another version is passed over."""
+        with self._path.open("rb") as file:
+            for line in file:
+                try:
+                    found: Any = json.loads(line)
+                    if found["run"] == self._run:
+                        yield _KINDS[found["kind"]].validate_python(found["row"])
+                except (ValueError, KeyError, TypeError, ValidationError):
+                    continue

@@ -1,0 +1,232 @@
+"""The evaluation process: one request on stdin, results on stdout as they come, one JSON object a line.
+
+It holds torch and transformers, and ends at once when stdin closes, as the rebuild process does.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.channel import Decoder, encode
+from assistant.errors import AssistantError
+from assistant.evaluation.protocol import (
+    Begun,
+    CurvePoint,
+    EffectsFound,
+    Evaluate,
+    Evaluated,
+    EvaluationFailed,
+    EvaluationMessage,
+    MethodResult,
+    Neutral,
+    Subject,
+    TooLong,
+)
+from assistant.no_network import forbid_network
+from assistant.rebuild.worker import end_with_the_app
+
+if TYPE_CHECKING:
+    from assistant.rebuild.llama_chat import LlamaChat
+    from steering.effects.token_effects import TokenEffects
+    from steering.evaluation.study import Measured, Study, Vector
+    from steering.models.estimator import Estimator
+
+Emit = Callable[[EvaluationMessage], None]
+
+
+def main() -> None:
+    """Carry out the one request."""
+    gc.disable()  # until the model is loaded: nothing of what the heavy imports create is garbage
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)  # libraries write files too
+    os.nice(10)
+    events = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what native code prints on "stdout" must not land between events
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
+    forbid_network(logging.warning)
+
+    def emit(message: EvaluationMessage) -> None:
+        events.write(encode(message))
+        events.flush()
+
+    request = Decoder[Evaluate]((Evaluate,)).decode(sys.stdin.buffer.readline())
+    threading.Thread(target=end_with_the_app, daemon=True).start()
+    # Imported late: the line above must already be read when torch takes its seconds.
+    from steering.errors import SteeringError
+
+    try:
+        _evaluate(request, emit)
+        emit(Evaluated())
+    except (AssistantError, SteeringError) as error:
+        emit(EvaluationFailed(str(error)))
+    except MemoryError:
+        emit(EvaluationFailed("out of memory; close other programs, or choose a smaller model"))
+
+
+def _evaluate(request: Evaluate, emit: Emit) -> None:
+    from assistant.rebuild.llama_chat import LlamaChat
+    from steering.evaluation.names import OTHER_PERSON
+    from steering.learning import neutral_replies
+
+    emit(Begun("", "model"))
+    chat = LlamaChat(Path(request.model_path), request.sampling, request.threads)
+    if not chat.steerable:
+        raise AssistantError(f"{chat.architecture} models ignore control vectors; choose a model of another one")
+    estimator = _estimator(request, chat)
+    gc.enable()
+    emit(Begun("", "neutral replies"))
+    neutral = neutral_replies(chat, request.neutral_replies, lambda _: None)
+    emit(Neutral(neutral.replies))
+    run = _Run(_study(request, estimator, chat, neutral), emit)
+    subjects = [_readable(subject, estimator, chat, emit) for subject in request.subjects]
+    # Another person's vector is that of the one before; the first one's is there only when the last one's is.
+    for place, subject in enumerate(subjects):
+        run.measure(subject, tuple(name for name in subject.methods if name != OTHER_PERSON))
+        if OTHER_PERSON in subject.methods and place > 0:
+            run.measure(subject, (OTHER_PERSON,), subjects[place - 1])
+    if len(subjects) > 1 and OTHER_PERSON in subjects[0].methods:
+        run.measure(subjects[0], (OTHER_PERSON,), subjects[-1])
+
+
+class _Run:
+    """Measures one person after the other and hands over each result as soon as it is there."""
+
+    def __init__(self, study: Study, emit: Emit) -> None:
+        self._study, self._emit = study, emit
+        self._vectors: dict[str, Vector] = {}
+
+    def measure(self, subject: Subject, methods: tuple[str, ...], other: Subject | None = None) -> None:
+        """Measure what can be measured; a person whose texts are all too long has nothing."""
+        from steering.calibration.split import MIN_ITEMS
+        from steering.evaluation.people import Person
+
+        vector = self._vector(other) if other else None
+        usable = len(subject.history) >= MIN_ITEMS and subject.test and (vector or not other)
+        if not (methods and usable):
+            return
+        # Another person's vector needs no effects: nothing is learned from this one's texts.
+        effects = {} if other else self._effects(subject)
+        measured = self._study.subject(Person(subject.user_id, subject.history, subject.test), effects)
+        for name in methods:
+            self._emit(Begun(subject.user_id, name))
+            restart_peak()
+            found = measured.measure(name, vector)
+            if found.vector:
+                self._vectors[subject.key] = found.vector
+            self._emit(_result(subject, name, found, other.user_id if other else ""))
+
+    def _vector(self, subject: Subject) -> Vector:
+        import numpy as np
+
+        kept = {block: np.array(d, np.float32) for block, d in subject.vector.items()}
+        return self._vectors.get(subject.key) or kept
+
+    def _effects(self, subject: Subject) -> Mapping[str, TokenEffects]:
+        from assistant.rebuild.wire import as_effect, as_token_effects
+        from steering.effects.history import EffectKey
+        from steering.learning import score_history
+
+        if {item.id for item in subject.history} == {effect.item_id for effect in subject.effects}:
+            return {effect.item_id: as_token_effects(effect) for effect in subject.effects}
+        self._emit(Begun(subject.user_id, "effects"))
+        restart_peak()
+        started = time.monotonic()
+        keys: dict[str, EffectKey] = {}
+
+        def keep(scored: Mapping[EffectKey, tuple[str, TokenEffects]]) -> None:
+            keys.update({item_id: key for key, (item_id, _) in scored.items()})
+
+        found = score_history(self._study.estimator, subject.history, {}, keep, lambda _: None).effects
+        effects = tuple(as_effect(keys[item_id], item_id, one) for item_id, one in found.items())
+        self._emit(EffectsFound(subject.key, effects, time.monotonic() - started, peak_mib()))
+        return found
+
+
+def _study(request: Evaluate, estimator: Estimator, chat: LlamaChat, neutral: object) -> Study:
+    from steering.calibration.tuning import NeutralReplies
+    from steering.evaluation.study import Damage, Options, Study
+    from steering.neutral import Question, load_neutral_set
+
+    assert isinstance(neutral, NeutralReplies), "as it was made"
+    own = load_neutral_set()
+    questions = tuple(Question(one.question, one.choices, one.answer) for one in request.questions)
+    damage = Damage(request.texts or own.texts, questions or own.questions)
+    return Study(estimator, chat, neutral, damage, Options(request.seed, request.replies, request.quick))
+
+
+def _estimator(request: Evaluate, chat: LlamaChat) -> Estimator:
+    import psutil
+
+    from steering.models.estimator import fitting_estimator
+
+    source, cache = Path(request.model_path), Path(request.estimator_cache)
+    return fitting_estimator(source, cache, request.fingerprint, chat, psutil.virtual_memory().available)
+
+
+def _readable(subject: Subject, estimator: Estimator, chat: LlamaChat, emit: Emit) -> Subject:
+    """The person without the items whose prompt the model cannot read at once."""
+    from steering.prompts import render_prompt, well_formed
+
+    limit = min(estimator.network.context or chat.window, chat.window)
+    kept = []
+    for items in (subject.history, subject.test):
+        lengths = {item.id: len(render_prompt(estimator.tokenizer, well_formed(item.context))) for item in items}
+        for item in items:
+            if lengths[item.id] >= limit:
+                emit(TooLong(subject.key, subject.user_id, item.id, lengths[item.id], limit))
+        kept.append(tuple(item for item in items if lengths[item.id] < limit))
+    return replace(subject, history=kept[0], test=kept[1])
+
+
+def _result(subject: Subject, name: str, found: Measured, other: str) -> MethodResult:
+    return MethodResult(
+        key=subject.key,
+        user_id=subject.user_id,
+        method=name,
+        gain=found.gain,
+        kl=found.kl,
+        nll_unsteered=found.nll_unsteered,
+        curve=tuple(CurvePoint(**asdict(point)) for point in found.curve),
+        blocks=found.blocks,
+        chosen_kl=found.chosen_kl,
+        perplexity=found.perplexity,
+        accuracy=found.accuracy,
+        replies=found.replies,
+        vector={block: tuple(direction.tolist()) for block, direction in found.vector.items()},
+        seconds=dict(found.seconds),
+        peak_mib=peak_mib(),
+        other=other,
+    )
+
+
+def restart_peak() -> None:
+    """Let the kernel count the most memory anew, where it can (Linux)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
+
+
+def peak_mib() -> float:
+    """The most memory since `restart_peak`, or since the start where that cannot be counted anew; MiB."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+    except (OSError, StopIteration):
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return used / 2**20 if sys.platform == "darwin" else used / 2**10
+
+
+if __name__ == "__main__":
+    main()

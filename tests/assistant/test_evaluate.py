@@ -1,0 +1,171 @@
+"""`assistant evaluate` as a person runs it, with a tiny model: what it prints, keeps, resumes and refuses."""
+
+from __future__ import annotations
+
+import json
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+
+from assistant.evaluation.protocol import MethodResult
+from assistant.evaluation.results import Results
+from tests.assistant.conftest import CommandLine, children, one_line, prepare_home, wait_gone
+from tests.assistant.people import write_people
+
+SECONDS = 900
+"""Of a busy machine."""
+METHODS = ("--methods", "unsteered,random,description-prompt,retrieval-prompt", "--methods", "caa,steerx-caa")
+FIGURES = {
+    *("gain_mean", "gain_ci", "share_helped", "kl_neutral", "rouge_1", "rouge_l", "meteor", "attribution", "seconds"),
+    *("perplexity", "accuracy", "distinct_1", "distinct_2", "repetition", "words", "peak_mib", "curve"),
+}
+BROKEN = (
+    "{",
+    '{"user_id": "ümlaut"}'.encode("latin-1"),
+    '{"user_id": "one", "split": "history", "order": 1, "prompt": "why?", "text": "alone"}',
+    json.dumps({"user_id": "old", "split": "test", "order": 99, "prompt": "why? " * 3000, "text": "too long"}),
+)
+
+
+def results_file(out: Path) -> Path:
+    return out.with_suffix(".results.jsonl")
+
+
+def measured(out: Path) -> list[tuple[str, str]]:
+    rows = [json.loads(line) for line in results_file(out).read_text().splitlines()]
+    return [(row["row"]["user_id"], row["row"]["method"]) for row in rows if row["kind"] == "MethodResult"]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory, tiny):
+    """A home, its data and the outcome of one run over three people and some broken lines."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    cli = CommandLine(prepare_home(folder / "home", tiny))
+    data, out = write_people(folder / "people.jsonl", *BROKEN), folder / "out.json"
+    return cli, data, out, cli("evaluate", data, "--json", out, *METHODS, "--replies", "1", timeout=SECONDS)
+
+
+def test_the_json_holds_what_the_table_and_the_plot_show(ran):
+    _, _, out, result = ran
+    assert result.returncode == 0, result.stderr.decode()
+    found = json.loads(out.read_text())
+    assert found["people"] == 3 and found["left_out"] == 4 == len(found["left_out_lines"])
+    names = {"unsteered", "random", "description-prompt", "retrieval-prompt", "caa", "steerx-caa"}
+    assert found["methods"].keys() == names
+    assert all(method.keys() >= FIGURES for method in found["methods"].values())
+    assert found["methods"]["unsteered"]["gain_mean"] == 0 == found["methods"]["unsteered"]["kl_neutral"]
+    assert [p["target"] for p in found["methods"]["caa"]["curve"]] == [0.05, 0.1, 0.15]
+    assert found["pairs"].keys() == {f"{a}>{b}" for a in names for b in names if a != b}
+    first, second = (
+        {own["user_id"]: own["gain"] for own in found["methods"][name]["by_person"]} for name in ("steerx-caa", "caa")
+    )
+    expected = sum(first[user] - second[user] for user in first) / 3
+    assert found["pairs"]["steerx-caa>caa"]["diff"] == pytest.approx(expected)
+    table = result.stdout.decode()
+    assert all(f"| {name} |" in table for name in names) and "| steerx-caa>caa |" in table
+    assert out.with_suffix(".png").exists() and out.with_suffix(".svg").exists()
+
+
+def test_bad_lines_are_named_and_the_rest_goes_on(ran):
+    said = ran[3].stderr.decode()
+    assert "line 34: left out: not JSON" in said and "line 35: left out: not UTF-8" in said
+    assert "line 36: left out: one has no text in the split test" in said
+    assert "line 37: left out: its prompt has " in said and "tokens, the model reads " in said
+    assert "] careless effects" in said and "left" in said and "Traceback" not in said
+
+
+def test_what_is_measured_is_not_measured_again(ran):
+    cli, data, out, first = ran
+    before = measured(out)
+    assert sorted(before) == sorted(set(before)) and len(before) == 18
+    again = cli("evaluate", data, "--json", out, *METHODS, "--replies", "1", timeout=SECONDS)
+    assert again.stdout == first.stdout and measured(out) == before
+    assert b"careless" not in again.stderr
+    more = cli("evaluate", data, "--json", out, *METHODS, "--methods", "stylevector", "--replies", "1", timeout=SECONDS)
+    assert more.returncode == 0, more.stderr.decode()
+    assert {name for _, name in measured(out)[18:]} == {"stylevector"} and len(measured(out)) == 21
+    assert b"effects" not in more.stderr
+
+
+def test_results_are_the_users_alone_and_tell_no_text_of_theirs(ran):
+    kept = results_file(ran[2])
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert "humble" not in kept.read_text()
+
+
+def test_a_run_killed_half_way_goes_on_where_it_ended(tmp_path, tiny):
+    cli = CommandLine(prepare_home(tmp_path / "home", tiny))
+    data, out = write_people(tmp_path / "people.jsonl", writers=("careless", "shouting")), tmp_path / "out.json"
+    arguments = ("evaluate", data, "--json", out, "--methods", "caa,steerx-optimized,other-person", "--replies", "0")
+    with cli.start(*arguments) as process:
+        for line in process.stderr:
+            if b"shouting caa" in line:
+                break
+        workers = children(process.pid)
+        process.send_signal(signal.SIGKILL)
+    for worker in workers:
+        wait_gone(worker)
+    done = measured(out)
+    assert ("careless", "steerx-optimized") in done and len(done) < 8
+    with results_file(out).open("ab") as file:
+        file.write(b'{"run": "cut sho')
+    result = cli(*arguments, timeout=SECONDS)
+    assert result.returncode == 0, result.stderr.decode()
+    assert b"careless caa" not in result.stderr and b"careless effects" not in result.stderr
+    results_file(out).write_bytes(b"".join(x for x in results_file(out).open("rb") if b"cut sho" not in x))
+    assert measured(out)[: len(done)] == done and len(set(measured(out))) == len(measured(out)) == 8
+    found = json.loads(out.read_text())
+    assert [own["other"] for own in found["methods"]["other-person"]["by_person"]] == ["shouting", "careless"]
+
+
+def test_interrupted_it_says_so_and_leaves_no_process(tmp_path, tiny):
+    cli = CommandLine(prepare_home(tmp_path / "home", tiny))
+    with cli.start("evaluate", write_people(tmp_path / "people.jsonl")) as process:
+        for line in process.stderr:
+            if b"effects" in line:
+                break
+        workers = children(process.pid)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130 and b"Traceback" not in said
+    for worker in workers:
+        wait_gone(worker)
+    assert (cli.home / "cache" / "evaluations.jsonl").exists()
+
+
+def test_nobody_to_measure_is_one_error(cli, tmp_path):
+    data = tmp_path / "people.jsonl"
+    data.write_bytes(b"")
+    assert "nobody in it has both a history and a test" in one_line(cli("evaluate", data))
+
+
+def test_wrong_use_is_refused_before_anything_is_measured(cli, tmp_path):
+    data = write_people(tmp_path / "people.jsonl")
+    unknown = cli("evaluate", data, "--methods", "dream")
+    assert unknown.returncode == 2 and b"no such method: dream" in unknown.stderr
+    assert cli("evaluate", tmp_path / "none.jsonl").returncode == 2
+    (tmp_path / "damage").mkdir()
+    assert "no lines of kind" in one_line(cli("evaluate", data, "--damage", tmp_path / "damage"))
+
+
+def test_damage_is_measured_on_the_folder_that_is_named(cli, tmp_path):
+    folder = tmp_path / "damage"
+    folder.mkdir()
+    question = {"kind": "multiple_choice", "question": "Red?", "choices": ["a", "b", "c", "d"], "answer": 1}
+    text = {"kind": "perplexity", "text": "the garden is green and the bread is fresh"}
+    (folder / "a.jsonl").write_text(f"{json.dumps(question)}\n{json.dumps(text)}\n")
+    data, out = write_people(tmp_path / "people.jsonl", writers=("old",)), tmp_path / "out.json"
+    result = cli("evaluate", data, "--methods", "unsteered", "--damage", folder, "--json", out, timeout=SECONDS)
+    assert result.returncode == 0, result.stderr.decode()
+    assert json.loads(out.read_text())["methods"]["unsteered"]["accuracy"] in (0.0, 1.0)
+
+
+def test_rows_of_another_model_or_seed_do_not_count(tmp_path):
+    nothing = {"curve": (), "blocks": (), "replies": (), "vector": {}, "seconds": {}, "other": ""}
+    figures = {"gain": 0.1, "kl": 0.1, "nll_unsteered": 3.0, "chosen_kl": 0.1, "perplexity": None, "accuracy": None}
+    row = MethodResult(key="k", user_id="a", method="caa", peak_mib=1.0, **nothing, **figures)
+    Results(tmp_path / "r.jsonl", "one").add(row)
+    assert Results(tmp_path / "r.jsonl", "one").methods == {("k", "caa"): row}
+    assert Results(tmp_path / "r.jsonl", "two").methods == {}
