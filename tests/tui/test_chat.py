@@ -9,7 +9,7 @@ from tests.tui.reading import complete, footer, status, texts, views, write
 from tests.tui.samples import app_of, with_conversations, with_profile
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.conversations import ConversationList
-from tui.widgets.messages import WINDOW, MessageList
+from tui.widgets.messages import MOST, WINDOW, MessageList
 from tui.widgets.prompt import Prompt
 from tui.widgets.text_modal import TextModal
 
@@ -295,3 +295,34 @@ async def test_the_model_gives_a_title_after_the_first_exchange(settle) -> None:
         await write(pilot, "again")
         await settle(pilot, lambda: len(views(app)) == 4 and complete(app)())
         assert not app._notifications
+
+
+async def test_of_a_long_conversation_only_a_part_is_mounted_wherever_one_scrolls(settle) -> None:
+    assistant = with_conversations()
+    assistant.chat.say(3, *(f"message {number}" for number in range(150)))
+    app = app_of(assistant)
+    async with app.run_test(size=(140, 45)) as pilot:
+        messages = app.screen.query_one(MessageList)
+        await settle(pilot, lambda: messages.max_scroll_y > 0)
+        said = [message.text for message in assistant.chat.messages(3)]
+        seen: set[str] = set()
+
+        def in_sight() -> list[str]:
+            return [view.record.text for view in views(app) if messages.region.overlaps(view.region)]
+
+        for step, end in ((-1, said[0]), (1, said[-1])):
+            for _ in range(400):
+                before = in_sight()
+                seen.update(before)
+                assert len(views(app)) <= MOST + WINDOW
+                assert texts(app) == said[said.index(texts(app)[0]) :][: len(texts(app))]  # in order, none missing
+                if end in before and not messages._loading:
+                    break
+                messages.scroll_relative(y=30 * step, animate=False)
+                await settle(pilot, lambda: not messages._loading)
+                assert {*before} & {*in_sight()} or messages._loading  # one page on, not somewhere else
+            assert end in in_sight()
+        assert seen == {*said}
+        await write(pilot, "and now")
+        await settle(pilot, lambda: "and now" in texts(app) and complete(app)())
+        assert texts(app)[-3] == said[-1]

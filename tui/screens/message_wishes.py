@@ -43,7 +43,7 @@ class MessageWishes:
     async def _do(self, view: MessageView, wish: str) -> None:
         match wish:
             case "next" | "previous":
-                self._move(view, STEPS[wish])
+                await self._move(view, STEPS[wish])
             case "copy":
                 self._copy(view.record.text)
             case "code":
@@ -83,8 +83,8 @@ class MessageWishes:
             if place is not None:
                 self._copy("\n\n".join(block.text for block in (blocks[place : place + 1] or blocks)))
 
-    def _move(self, view: MessageView, step: int) -> None:
-        neighbour = self._messages.neighbour(view, step)
+    async def _move(self, view: MessageView, step: int) -> None:
+        neighbour = await self._messages.neighbour(view, step)
         if neighbour is not None:
             neighbour.focus()
         elif step > 0:

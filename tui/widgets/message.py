@@ -155,6 +155,11 @@ class MessageView(Vertical, can_focus=True):
         self._redraw_footer()
         self.refresh_bindings()
 
+    @property
+    def is_growing(self) -> bool:
+        """Whether it is still being written."""
+        return self.record.state is MessageState.STREAMING
+
     async def on_unmount(self) -> None:
         if self._stream is not None:
             await self._stream.stop()
