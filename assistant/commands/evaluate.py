@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -120,6 +121,7 @@ async def _evaluated(
     from assistant.evaluation.report import outcome
     from assistant.evaluation.results import Results
     from assistant.evaluation.runner import Evaluation, measured_people, rows_of
+    from assistant.scratch import scratch_folder
     from assistant.visible import sanitise
     from steering.evaluation.plot import draw
     from steering.evaluation.reading import person_key
@@ -155,6 +157,8 @@ async def _evaluated(
         if json_path:
             json_path.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
         if stem:
+            # What matplotlib keeps of the machine's fonts goes with the program.
+            os.environ.setdefault("MPLCONFIGDIR", str(scratch_folder(assistant.paths.cache)))
             for file in draw(found, stem):
                 click.echo(f"wrote {sanitise(str(file))}", err=True)
     except OSError as error:
