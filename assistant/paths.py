@@ -84,8 +84,13 @@ class Paths:
 
     @property
     def editing(self) -> Path:
-        """A prompt, while it is written in another editor."""
-        return self.cache / "editing"
+        """A prompt, while it is written in another editor: a folder of this process, which goes with it."""
+        return self.temporary / str(os.getpid()) / "editing"
+
+    @property
+    def temporary(self) -> Path:
+        """Temporary files, in a folder for each process."""
+        return self.cache / "tmp"
 
     @property
     def neutral(self) -> Path:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assistant.paths import Paths
-from assistant.scratch import FOLDER
 
 WHAT = {
     "history": "everything said, rated, imported and learned",
@@ -19,7 +18,7 @@ WHAT = {
     "models": "model files",
     "logs": "messages of libraries, no text of yours",
     "temporary": "files of programs that run now",
-    "cache": "what is kept to be quicker, no text of yours",
+    "cache": "what is kept to be quicker, no text of your history",
     "other": "files of no kind that is known",
 }
 _LIVE = ("", "-wal", "-shm", "-journal")
@@ -77,7 +76,7 @@ def _kind(path: Path, paths: Paths) -> str:
     folders = {
         paths.profiles: "profiles",
         paths.models: "models",
-        paths.cache / FOLDER: "temporary",
+        paths.temporary: "temporary",
         paths.config: "settings",
         paths.cache: "cache",
     }
