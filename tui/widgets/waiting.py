@@ -46,7 +46,8 @@ class WaitingMessages(Static):
         if older := len(texts) - len(lines):
             lines.insert(0, Content(f"❯ {older} more"))
         if lines:
-            lines.append(Content.styled(f"{'waits' if len(texts) == 1 else 'wait'} · ↑ takes it back", "dim"))
+            said = "waits · ↑ takes it back" if len(texts) == 1 else "wait · ↑ takes the last one back"
+            lines.append(Content.styled(said, "dim"))
         self.update(Content("\n").join(lines))
 
     def add(self, conversation_id: int, text: str) -> None:
