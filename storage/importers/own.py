@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from storage.entries import Entry, ParsedConversation, ReadOptions, VetoedPhrase
+from storage.entries import Entry, ParsedConversation, ReadOptions, Skipped, VetoedPhrase
 from storage.errors import InvalidImportError
 from storage.exporters.complete import CONVERSATION, MARK, TEXT, VERSION, VETO
 from storage.importers.json_stream import elements
@@ -73,7 +73,7 @@ def _conversation(value: Any) -> Entry:
 
 def _text(value: Any) -> Entry:
     text: ImportedText = _adapter(ImportedText).validate_python(_dated(mapping_of(value)))
-    return text
+    return text if text.text.strip() else Skipped("texts without a word")
 
 
 def _veto(value: Any) -> Entry:
