@@ -72,6 +72,18 @@ def prepare(folder: Path) -> Path:
         (folder / name).mkdir()
     lines = (json.dumps({"prompt": prompt, "text": text}) + "\n" for prompt, text in TEXTS)
     (folder / "in" / "texts.jsonl").write_text("".join(lines))
+    rows = [
+        {
+            "user_id": user,
+            "split": "test" if order > 5 else "history",
+            "order": order,
+            "prompt": prompt,
+            "text": text + word,
+        }
+        for user, word in (("a", " Aye."), ("b", " Nay."))
+        for order, (prompt, text) in enumerate(TEXTS)
+    ]
+    (folder / "in" / "people.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     written(folder / "in" / "conversations.json", chatgpt({"a": node(None, "user", "Where do ferns grow?")}))
     made(folder / "in" / "store.db", OTERM)
     return home
@@ -99,6 +111,7 @@ def whole(session: Session) -> Session:
     for file_format in ("json", "markdown", "jsonl"):
         run("export", "--format", file_format, "-o", out / f"all.{file_format}")
     run("backup", out / "backup.db")
+    run("evaluate", folder / "in" / "people.jsonl", "--methods", "caa", "--replies", "1", "--json", out / "people.json")
     return session
 
 

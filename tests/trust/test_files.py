@@ -28,7 +28,7 @@ def test_every_folder_is_0700_and_every_file_0600(watched: Session):
 
 def test_exports_and_backups_are_0600_too(watched: Session):
     files = list(watched.out.iterdir())
-    assert {path.suffix for path in files} == {".gguf", ".json", ".markdown", ".jsonl", ".db"}
+    assert {path.suffix for path in files} == {".gguf", ".json", ".markdown", ".jsonl", ".db", ".png", ".svg"}
     assert {mode(path) for path in files} == {0o600}
 
 

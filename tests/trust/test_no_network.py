@@ -14,7 +14,7 @@ from tests.trust.conftest import HOOK
 from tests.trust.session import Session, prepare, whole, works
 
 APART = ("unshare", "--user", "--map-root-user", "--net")
-MODULES = ("assistant.cli", "assistant.engine.worker", "assistant.rebuild.worker")
+MODULES = tuple(f"assistant.{name}" for name in ("cli", "engine.worker", "rebuild.worker", "evaluation.worker"))
 
 
 def noted(folder: Path) -> list[list[str]]:
@@ -23,7 +23,7 @@ def noted(folder: Path) -> list[list[str]]:
 
 def test_the_session_did_what_it_should(watched: Session):
     assert watched.failures() == {}
-    assert len(list(watched.out.iterdir())) == 5
+    assert len(list(watched.out.iterdir())) == 9
 
 
 def test_no_process_of_ours_uses_a_socket(watched: Session):
@@ -67,6 +67,6 @@ def test_a_whole_session_works_without_any_network(tmp_path_factory: pytest.Temp
     prepare(folder)
     session = whole(Session(folder, APART))
     assert session.failures() == {}
-    assert len(list(session.out.iterdir())) == 5
+    assert len(list(session.out.iterdir())) == 9
     interfaces = subprocess.run([*APART, "cat", "/proc/net/dev"], capture_output=True, text=True, check=True).stdout
     assert re.findall(r"^\s*(\w+):", interfaces, re.MULTILINE) == ["lo"]
