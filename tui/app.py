@@ -22,11 +22,14 @@ from assistant.visible import sanitise
 from tui.attention import LONG_SECONDS, call_sequence
 from tui.clipboard import clipboard_tool, hand_over
 from tui.commands import BindingCommands
+from tui.download_job import DownloadJob
+from tui.keymap import EVERYWHERE, Section, keymap_of
 from tui.prompting.slash import COMMANDS, Ordered, SlashCommand
 from tui.rebuild_job import RebuildJob
 from tui.screens.chat import ChatScreen
 from tui.screens.compare import CompareScreen
 from tui.screens.help import HelpScreen
+from tui.screens.models import ModelsScreen
 from tui.screens.settings import SettingsScreen
 from tui.telling import telling
 from tui.widgets.chat_prompt import ChatPrompt
@@ -52,6 +55,7 @@ class AssistantApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "help", "Help", id="app.help"),
         Binding("f2,ctrl+comma", "settings", "Settings", key_display="f2", id="app.settings"),
+        Binding("f4", "models", "Models", show=False, tooltip="What answers; get and change models", id="app.models"),
         Binding("ctrl+p", "command_palette", "Commands", id="app.commands", priority=True),
         Binding(
             "ctrl+c",
@@ -76,6 +80,8 @@ class AssistantApp(App[int]):
         self._coin = coin
         self.rebuild_changed: Signal[RebuildJob] = Signal(self, "rebuild")
         self.rebuild_job = RebuildJob(assistant.rebuild, clock, self._publish_rebuild)
+        self.download_changed: Signal[DownloadJob] = Signal(self, "download")
+        self.download_job = DownloadJob(assistant.models, self._publish_download)
         self._chat_screen = ChatScreen(assistant)
 
     def on_mount(self) -> None:
@@ -85,6 +91,7 @@ class AssistantApp(App[int]):
         else:
             self.notify(f"There is no theme “{sanitise(theme)}”; see ctrl+p, Theme.", severity="warning", markup=False)
         self.theme_changed_signal.subscribe(self, self._save_theme)
+        self._obey_keys()
         self.push_screen(self._chat_screen)
         self._look_after_history()
 
@@ -115,7 +122,45 @@ class AssistantApp(App[int]):
     def action_settings(self) -> None:
         """Open the settings."""
         if not isinstance(self.screen, SettingsScreen):
-            self.push_screen(SettingsScreen(self.assistant, self.rebuild_job, self.rebuild_changed))
+            self.push_screen(SettingsScreen(self.assistant, self.rebuild_job, self.rebuild_changed, self._key_sections))
+
+    def action_models(self) -> None:
+        """Show the models."""
+        if not isinstance(self.screen, ModelsScreen):
+            chat = self._chat_screen
+            self.push_screen(
+                ModelsScreen(self.assistant, self.download_job, self.download_changed, lambda: chat.live.running)
+            )
+
+    def on_models_screen_used(self) -> None:
+        self._chat_screen.load_model()
+
+    def on_models_screen_download_asked(self, event: ModelsScreen.DownloadAsked) -> None:
+        if not self.download_job.running:
+            self.run_worker(self._download(event.wanted), group="download")
+
+    async def _download(self, wanted: str) -> None:
+        job = self.download_job
+        await job.run(wanted)
+        if job.path is not None:
+            self.call_back("the model is downloaded")
+        if isinstance(self.screen, ModelsScreen):
+            return  # it says so itself
+        if job.trouble:
+            self.notify(sanitise(job.trouble), title="Download failed", severity="error", markup=False)
+        elif job.path is not None:
+            self.notify(f"{sanitise(job.path.name)} is here; f4 lets it answer.", title="Downloaded", markup=False)
+
+    def _publish_download(self) -> None:
+        self.download_changed.publish(self.download_job)
+        self._chat_screen.show_download(self.download_job.status)
+
+    def on_models_screen_rebuild_asked(self) -> None:
+        """Go to the rebuild, and start it."""
+        self.pop_screen()
+        settings = SettingsScreen(self.assistant, self.rebuild_job, self.rebuild_changed, self._key_sections)
+        self.push_screen(settings)
+        self.call_after_refresh(settings.action_rebuild)
 
     def on_chat_screen_compare_asked(self, event: ChatScreen.CompareAsked) -> None:
         chat = self._chat_screen
@@ -124,21 +169,32 @@ class AssistantApp(App[int]):
     def action_help(self) -> None:
         """Show all keys."""
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(
-                HelpScreen(
-                    [
-                        ("Everywhere", self.BINDINGS),
-                        ("Chat", ChatScreen.BINDINGS),
-                        ("Writing", [*Prompt.BINDINGS, *ChatPrompt.BINDINGS]),
-                        ("Commands, written in the prompt", [_as_binding(command) for command in COMMANDS]),
-                        ("On a message (shift+tab from the prompt)", MessageView.BINDINGS),
-                        ("Conversations", ConversationList.BINDINGS),
-                        ("Searching", SearchLine.BINDINGS),
-                        ("Side by side", CompareScreen.BINDINGS),
-                        ("Settings", SettingsScreen.BINDINGS),
-                    ]
-                )
-            )
+            commands = ("Commands, written in the prompt", [_as_binding(command) for command in COMMANDS])
+            sections = self._key_sections()
+            self.push_screen(HelpScreen([*sections[:3], commands, *sections[3:]], self._keymap))
+
+    def _key_sections(self) -> list[Section]:
+        """All keys by the place where they are obeyed."""
+        return [
+            (EVERYWHERE, self.BINDINGS),
+            ("Chat", ChatScreen.BINDINGS),
+            ("Writing", [*Prompt.BINDINGS, *ChatPrompt.BINDINGS]),
+            ("On a message (shift+tab from the prompt)", MessageView.BINDINGS),
+            ("Conversations", ConversationList.BINDINGS),
+            ("Searching", SearchLine.BINDINGS),
+            ("Side by side", CompareScreen.BINDINGS),
+            ("Models", ModelsScreen.BINDINGS),
+            ("Settings", SettingsScreen.BINDINGS),
+        ]
+
+    def on_keys_panel_changed(self) -> None:
+        self._obey_keys()
+
+    def _obey_keys(self) -> None:
+        keymap = keymap_of(self.assistant.settings.keys, self._key_sections())
+        self.set_keymap(dict(keymap.keys))
+        for problem in keymap.problems:
+            self.notify(sanitise(problem), title="A key is not obeyed", severity="warning", markup=False)
 
     async def action_interrupt(self) -> None:
         """Stop a reply, copy what is selected, drop what is written; quit when there is nothing of these."""

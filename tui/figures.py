@@ -36,3 +36,10 @@ def bar(done: int, total: int, width: int) -> str:
     """A progress bar of `width` cells."""
     filled = round(width * min(1.0, done / total)) if total > 0 else 0
     return "━" * filled + "─" * (width - filled)
+
+
+def size(number: float) -> str:
+    """`420 kB`, `98 MB`, `1.1 GB`."""
+    if number >= 1e9:
+        return f"{number / 1e9:.1f} GB"
+    return f"{number / 1e6:.0f} MB" if number >= 1e6 else f"{number / 1e3:.0f} kB"

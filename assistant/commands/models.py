@@ -155,10 +155,9 @@ def remove(chosen: Globals, model: str, yes: bool) -> None:
 
     async def work() -> None:
         async with opened(chosen) as assistant:
-            unfinished = [left for left in assistant.models.unfinished() if left.name == model]
+            unfinished = next((left for left in assistant.models.unfinished() if left.name == model), None)
             if unfinished:
-                for left in unfinished:
-                    left.path.unlink(missing_ok=True)
+                assistant.models.give_up(unfinished)
                 click.echo(f"{model}: what came of it is deleted")
                 return
             removal = assistant.models.removal(model)
@@ -245,19 +244,9 @@ def _show(event: Downloading, shown: str | None) -> str:
 
 
 async def _loaded(path: Path, paths: Any) -> list[Finding]:
-    from assistant.errors import EngineError
-    from assistant.models.examine import Finding
-    from assistant.trial import try_model
+    from assistant.trial import load_findings
 
-    try:
-        loaded = await try_model(path, paths)
-    except EngineError as error:
-        return [Finding("load", False, str(error))]
-    steers = "control vectors move it" if loaded.steerable else "the architecture ignores control vectors"
-    return [
-        Finding("load", True, f"loaded in {loaded.seconds:.1f} s"),
-        Finding("steering", loaded.steerable, steers),
-    ]
+    return await load_findings(path, paths)
 
 
 def _model_line(model: ModelInfo) -> str:

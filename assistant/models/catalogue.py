@@ -49,6 +49,10 @@ class Catalogue:
         """The model of a name, whatever its case."""
         return next((model for model in self.models if model.name == name.lower()), None)
 
+    def steers(self, architecture: str) -> bool | None:
+        """Whether control vectors work on an architecture; None where no model of the catalogue tells."""
+        return next((model.steerable for model in self.models if model.architecture == architecture), None)
+
 
 @cache
 def load_catalogue() -> Catalogue:

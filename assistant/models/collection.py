@@ -9,14 +9,15 @@ from pathlib import Path
 
 from assistant.errors import ModelError
 from assistant.models.active import ActiveModel
-from assistant.models.advice import Advice, advise, this_machine
+from assistant.models.advice import Advice, Machine, advise, this_machine
+from assistant.models.bundled import bundled_model
 from assistant.models.cache import Cached, cached, clear_cache
 from assistant.models.catalogue import load_catalogue
 from assistant.models.examine import NO_TEMPLATE, Finding, examine_model
 from assistant.models.fingerprint import fingerprint
 from assistant.models.hub.download import Download
 from assistant.models.local import BUNDLED, OURS, ModelInfo, list_models, model_info, resolve_model
-from assistant.models.own_folder import Unfinished, add_model, remove_model, unfinished_downloads
+from assistant.models.own_folder import Unfinished, add_model, give_up_download, remove_model, unfinished_downloads
 from assistant.paths import Paths
 from storage.store import Store
 
@@ -61,7 +62,18 @@ class Models:
 
     def advice(self, gpu: bool | None = None) -> builtins.list[Advice]:
         """The catalogue, judged for this machine; `gpu` is what the engine said when a model was loaded."""
-        return advise(load_catalogue(), this_machine(gpu))
+        return advise(load_catalogue(), self.machine(gpu))
+
+    def machine(self, gpu: bool | None = None) -> Machine:
+        """What this machine has."""
+        return this_machine(gpu)
+
+    def best(self) -> Advice | None:
+        """What is recommended while the bundled model answers and the better one is not here; None where nothing is."""
+        best = next((one for one in self.advice() if one.recommended), None)
+        if best is None or self.in_use() != bundled_model() or (self._paths.models / best.model.file).exists():
+            return None
+        return best
 
     def download(self, wanted: str) -> Download:
         """A download that is still to be run: a name of the catalogue, REPOSITORY or REPOSITORY:FILE.
@@ -133,6 +145,13 @@ class Models:
         remove_model(removal.model.path, self._paths)
         if removal.in_use:
             self._choose("")
+
+    def give_up(self, unfinished: Unfinished) -> None:
+        """Delete what came of an interrupted download.
+
+        Raises: ModelError: it cannot be deleted.
+        """
+        give_up_download(unfinished.name, self._paths)
 
     def cached(self) -> builtins.list[Cached]:
         """What the program keeps to be quicker."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from assistant.errors import ModelError
 from assistant.models.header import read_header
-from assistant.models.splits import first_part, parts
+from assistant.models.splits import first_part, part_names, parts
+from assistant.models.wanted import forget_wanted, wanted_names
 from assistant.paths import Paths
 
 PARTS = ".incoming"
@@ -19,11 +20,12 @@ _PART = ".part"
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """What came of a download that was interrupted; `size` in bytes."""
+    """What came of a download that was interrupted; `size` in bytes. `wanted` lets it go on; "" where unknown."""
 
     name: str
     path: Path
     size: int
+    wanted: str = ""
 
 
 def add_model(path: Path, paths: Paths, *, move: bool) -> Path:
@@ -67,5 +69,22 @@ def remove_model(path: Path, paths: Paths) -> None:
 def unfinished_downloads(paths: Paths) -> list[Unfinished]:
     """Downloads that were interrupted, by name."""
     found = sorted((paths.models / PARTS).glob(f"*{_PART}"))
+    names = wanted_names(paths.models)
     # NAME.gguf.CHECKSUM.part
-    return [Unfinished(path.name.rsplit(".", 2)[0], path, path.stat().st_size) for path in found]
+    named = [(path.name.rsplit(".", 2)[0], path) for path in found]
+    return [Unfinished(name, path, path.stat().st_size, names.get(name, "")) for name, path in named]
+
+
+def give_up_download(name: str, paths: Paths) -> None:
+    """Delete what came of an interrupted download, all parts of it.
+
+    Raises: ModelError: it cannot be deleted.
+    """
+    names = set(part_names(name))
+    for left in unfinished_downloads(paths):
+        if left.name in names:
+            try:
+                left.path.unlink(missing_ok=True)
+            except OSError as error:
+                raise ModelError(f"{left.path}: cannot be deleted ({error.strerror or error})") from error
+    forget_wanted(paths.models, names)

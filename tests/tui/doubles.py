@@ -26,6 +26,7 @@ from assistant.profile.preferences import LearnableItem
 from assistant.profile.profiles import Explanation, Profile
 from assistant.profile.steering import NOT_STEERED, SteeringStatus
 from assistant.profile.vectors import ImportedVector
+from assistant.rebuild.expectation import Expectation
 from assistant.rebuild.runner import Progress, RebuildEvent, Rebuilt
 from assistant.records import (
     Conversation,
@@ -47,6 +48,7 @@ from assistant.records import (
     Writing,
 )
 from assistant.settings import SamplingSettings, Settings
+from tests.tui.model_doubles import ScriptedActive, ScriptedModels
 
 START = datetime(2026, 3, 14, 9, 26)
 MODEL = "model.gguf"
@@ -545,6 +547,9 @@ class ScriptedRebuild:
         self.runs = 0
         self._cancelled = False
 
+    def expectation(self) -> Expectation:
+        return Expectation(in_torch=True, convert=True, memory=1_400_000_000, seconds=240.0, guessed=True)
+
     async def run(self, *, force: bool = False) -> AsyncIterator[RebuildEvent]:
         self.running, self._cancelled = True, False
         self.runs += 1
@@ -581,6 +586,8 @@ class ScriptedAssistant:
         self.forgetting = ScriptedForgetting(self.chat)
         self.preferences = ScriptedPreferences()
         self.rebuild = ScriptedRebuild()
+        self.models = ScriptedModels()
+        self.model = ScriptedActive(self.models)
         self.closed = False
         self.only_reading = ""
         self.backups = 0

@@ -10,6 +10,7 @@ from textual.widgets import Input
 from assistant.errors import AssistantError, ModelError
 from assistant.records import MessageState
 from tests.tui.doubles import ScriptedAssistant
+from tests.tui.model_doubles import ScriptedModels
 from tests.tui.reading import complete, status, texts, views, write
 from tests.tui.samples import app_of, with_conversations, with_profile
 from tui.prompting.slash import COMMANDS
@@ -36,10 +37,11 @@ def told(app) -> str:
     return "\n".join(one.message for one in app._notifications)
 
 
-class Models:
+class Models(ScriptedModels):
     """Two model files; a third one is broken."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.chosen = "small.gguf"
 
     def list(self) -> list[SimpleNamespace]:

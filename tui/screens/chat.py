@@ -14,6 +14,7 @@ from textual import work
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.message import Message as Event
 from textual.widgets import Footer, TextArea
 from textual.worker import Worker
@@ -190,12 +191,22 @@ class ChatScreen(ConversingScreen):
         if self.live.belongs_to(conversation_id):
             messages = self.live.merged(messages)
         before = self.shown
-        await self._messages.show(conversation_id, messages, welcome(self._assistant.paths), at)
+        await self._messages.show(conversation_id, messages, self._welcome(), at)
         if conversation_id != before and self._begun:
             self._drafts.changed(before, self._prompt.text)
             self._prompt.put(self._drafts.read(conversation_id))
             self._waiting.show(conversation_id)
         self.show_conversations()
+
+    def _welcome(self) -> Content:
+        better = None
+        with telling(self):
+            better = self._assistant.models.best()
+        return welcome(self._assistant.paths, better)
+
+    def show_download(self, text: str) -> None:
+        """Say in the status line how far a download is."""
+        self._status.show_download(text)
 
     def show_conversations(self) -> None:
         """Draw the sidebar anew."""

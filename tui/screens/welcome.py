@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from assistant.models.advice import Advice
 from assistant.paths import Paths
 from assistant.visible import sanitise
+from tui.figures import size
 
 
-def welcome(paths: Paths) -> Content:
-    """Three lines for an empty chat."""
+def welcome(paths: Paths, better: Advice | None = None) -> Content:
+    """Three lines for an empty chat, and a fourth where a better model than the bundled one fits this machine."""
     return Content.assemble(
         ("A private assistant", "bold $text-accent"),
         "\n\n",
@@ -20,4 +22,13 @@ def welcome(paths: Paths) -> Content:
         "; rate replies; ",
         ("f2", "bold"),
         " › Rebuild teaches it.",
+        *_offer(better),
     )
+
+
+def _offer(better: Advice | None) -> tuple[str | tuple[str, str], ...]:
+    """What answers is the small bundled model; one that this machine can hold is offered."""
+    if better is None:
+        return ()
+    named = f"{better.model.name}, {size(better.model.size)}"
+    return ("\n\nA small model answers. This machine can hold a better one: ", ("f4", "bold"), f" ({named}).")

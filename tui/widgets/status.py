@@ -22,6 +22,12 @@ class StatusLine(Static):
         self._steering = ("", "")
         self._engine = ("", "")
         self._rebuild = ("", "")
+        self._download = ("", "")
+
+    def show_download(self, text: str) -> None:
+        """How far a download is; empty where none runs."""
+        self._download = (f"⇣ {text}" if text else "", "$text-warning")
+        self._redraw()
 
     def show_rebuild(self, text: str) -> None:
         """How far a rebuild is; empty where none runs."""
@@ -87,6 +93,7 @@ class StatusLine(Static):
         for part in (
             self._engine,
             self._rebuild,
+            self._download,
             self._steering,
             (self._window, "dim"),
             (self._model, "dim"),

@@ -15,6 +15,7 @@ from assistant.errors import DownloadError, DownloadStopped, EngineError
 from assistant.models.catalogue import load_catalogue
 from assistant.models.hub.protocol import Arrived, Fetch, Fetched, FetchFailed, FetchMessage, Found, Verifying, Waiting
 from assistant.models.splits import first_part
+from assistant.models.wanted import forget_wanted, note_wanted
 from assistant.paths import Paths
 
 MODULE = "assistant.models.hub.worker"
@@ -67,9 +68,11 @@ class Download:
         Raises: DownloadError: it is none of these.
         """
         self._fetch = parse_wanted(wanted, paths)
+        self._wanted = wanted
         self._paths = paths
         self._child: Child[FetchMessage] | None = None
         self._parts: tuple[str, ...] = ()
+        self._names: tuple[str, ...] = ()
         self._stopped = ""
 
     async def run(self) -> AsyncGenerator[DownloadEvent]:
@@ -89,8 +92,10 @@ class Download:
                 if isinstance(message, FetchFailed):
                     raise DownloadError(message.message)
                 if isinstance(message, Found):
-                    self._parts = message.parts
+                    self._parts, self._names = message.parts, message.names
+                    note_wanted(self._paths.models, self._names, self._wanted)
                 yield progress.after(message)
+            forget_wanted(self._paths.models, self._names)
             yield Downloaded(self._paths.models / message.name, message.already_there)
         except EngineError as error:
             raise self._ended(error) from error
@@ -108,6 +113,7 @@ class Download:
         self._stop("cancelled; what came is deleted")
         for part in self._parts:
             Path(part).unlink(missing_ok=True)
+        forget_wanted(self._paths.models, self._names)
 
     def _already_there(self) -> Path | None:
         name = Path(self._fetch.file).name

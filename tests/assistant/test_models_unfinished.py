@@ -1,0 +1,91 @@
+"""An interrupted download knows what it was asked for by, goes on without being named, and can be given up."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from contextlib import aclosing
+
+import pytest
+
+from assistant.app import Assistant
+from assistant.models.catalogue import load_catalogue
+from assistant.models.hub.download import Downloading
+from assistant.models.wanted import FILE, note_wanted, wanted_names
+from tests.assistant.conftest import children
+from tests.assistant.hub import REPOSITORY, Hub, serving
+from tests.tiny_models import write_tiny_model
+
+NAME = "model-q4_k_m.gguf"
+WANTED = f"{REPOSITORY}:{NAME}"
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    hub = Hub({NAME: write_tiny_model(tmp_path / NAME, width=256, blocks=4).read_bytes()})
+    held = threading.Event()
+    half = len(hub.files[NAME]) // 2
+    hub.gate = lambda: None if hub.sent < half else held.wait(20)
+    server = serving(hub)
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    yield hub
+    held.set()
+    server.shutdown()
+    server.server_close()
+
+
+async def interrupted(assistant: Assistant, wanted: str) -> None:
+    """Half of a model comes, then the process that holds the network dies."""
+    async with aclosing(assistant.models.download(wanted).run()) as events:
+        async for event in events:
+            if isinstance(event, Downloading) and event.done > 0:
+                (child,) = children(os.getpid())
+                os.kill(child, 9)
+                return
+
+
+@pytest.mark.parametrize("wanted", [WANTED, REPOSITORY])
+async def test_what_was_wanted_is_known_after_a_kill_and_forgotten_once_it_is_here(assistant, hub, wanted):
+    await interrupted(assistant, wanted)
+    (left,) = assistant.models.unfinished()
+    assert (left.name, left.wanted) == (NAME, wanted) and left.size > 0
+    assert stat.S_IMODE((assistant.paths.models / FILE).stat().st_mode) == 0o600
+    hub.gate = lambda: None
+    *_, last = [event async for event in assistant.models.download(left.wanted).run()]
+    assert last.path.read_bytes() == hub.files[NAME]
+    assert assistant.models.unfinished() == [] and not (assistant.paths.models / FILE).exists()
+
+
+async def test_it_can_be_given_up(assistant, hub):
+    await interrupted(assistant, WANTED)
+    (left,) = assistant.models.unfinished()
+    assistant.models.give_up(left)
+    assert assistant.models.unfinished() == []
+    assert not left.path.exists() and not (assistant.paths.models / FILE).exists()
+
+
+def test_notes_that_cannot_be_read_are_no_notes(tmp_path):
+    for text in ("", "[1]", '{"a": 1}', "\x00"):
+        (tmp_path / FILE).write_text(text)
+        assert wanted_names(tmp_path) == {}
+    note_wanted(tmp_path, ["a.gguf", "b.gguf"], "qwen3-4b")
+    assert wanted_names(tmp_path) == {"a.gguf": "qwen3-4b", "b.gguf": "qwen3-4b"}
+    note_wanted(tmp_path / "no folder", ["a.gguf"], "qwen3-4b")
+
+
+async def test_a_better_model_is_named_only_while_the_bundled_one_answers(tmp_path):
+    assistant = Assistant.open(tmp_path / "home")
+    try:
+        best = assistant.models.best()
+        recommended = [one for one in assistant.models.advice() if one.recommended]
+        assert [best] == recommended
+        (assistant.paths.models / best.model.file).write_bytes(b"")
+        assert assistant.models.best() is None
+    finally:
+        await assistant.close()
+
+
+def test_whether_an_architecture_can_be_steered_is_told_by_the_catalogue():
+    assert load_catalogue().steers("qwen2") is True
+    assert load_catalogue().steers("never heard of") is None

@@ -1,0 +1,57 @@
+"""How far a download is: bar, speed, time left, and the keys that stop it."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from assistant.models.hub.download import Downloading
+from assistant.visible import one_line
+from tui.download_job import DownloadJob
+from tui.figures import bar, duration, size
+from tui.text import literal
+
+BAR_WIDTH = 20
+NAME_WIDTH = 60
+
+
+class DownloadLine(Static):
+    """Empty where nothing was downloaded since the program began."""
+
+    def show_job(self, job: DownloadJob) -> None:
+        """Draw it anew."""
+        words = job_words(job)
+        self.display = bool(words)
+        self.update(words or "")
+
+
+def job_words(job: DownloadJob) -> Content | None:
+    """What there is to say; None where there is nothing."""
+    name = one_line(job.progress.name if job.progress else job.wanted, NAME_WIDTH)
+    if job.running:
+        return _running(name, job.progress)
+    if job.trouble:
+        return literal(f"✗ {job.trouble}", "$text-error")
+    if job.path is not None:
+        return literal(f"✓ {one_line(job.path.name, NAME_WIDTH)} is here: u lets it answer.", "$text-success")
+    if job.paused:
+        return literal(f"■ {name}: paused; p goes on, x deletes what came.", "$text-warning")
+    return None
+
+
+def _running(name: str, progress: Downloading | None) -> Content:
+    if progress is None:
+        return literal(f"⇣ {name}: asking the hub… · x cancels", "$text-warning")
+    how = f"{size(progress.speed)}/s"
+    if progress.verifying:
+        how = "verifying the checksum"
+    elif progress.waiting:
+        how = "waiting for the hub; it goes on by itself"
+    elif progress.seconds_left is not None:
+        how = f"{how} · {duration(progress.seconds_left)} left"
+    drawn = bar(progress.done, progress.size, BAR_WIDTH)
+    share = progress.done / progress.size if progress.size else 0.0
+    figures = f"{share:.0%} · {size(progress.done)} of {size(progress.size)} · {how}"
+    return Content.assemble(
+        (f"⇣ {name}\n", "bold"), (drawn, "$text-accent"), f" {figures}\n", ("p pauses · x cancels", "dim")
+    )

@@ -1,0 +1,36 @@
+"""What was learned, held against the model that has just been chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assistant.profile.profiles import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What can be done about steering a model: use a version made for it (`version`), or rebuild (None)."""
+
+    version: int | None
+    in_use: bool
+
+
+def offer_for(versions: Sequence[Profile], fingerprint: str) -> Offer:
+    """The version in use where it was made for the model, else the newest that was; `versions` newest first."""
+    made = [one for one in versions if one.model_fingerprint == fingerprint and (one.has_vector or one.describes)]
+    if not made:
+        return Offer(None, False)
+    best = next((one for one in made if one.in_use), made[0])
+    return Offer(best.version, best.in_use)
+
+
+def offer_words(offer: Offer, texts: int, expectation: str) -> str:
+    """One or two lines for the person; `expectation` is what a rebuild needs, `texts` what it would learn from."""
+    if offer.in_use:
+        return f"Version {offer.version}, made for this model, is in use."
+    if offer.version is not None:
+        return f"Version {offer.version} was made for this model: v puts it to use."
+    if not texts:
+        return "Nothing is learned for it yet; rate replies or bring in texts, then rebuild."
+    return f"Nothing is learned for it yet: b rebuilds from the same {texts} texts ({expectation})."
