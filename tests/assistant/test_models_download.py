@@ -155,13 +155,13 @@ async def test_a_hub_that_asks_to_wait_is_waited_for(hub, paths, content):
 
 async def test_a_server_error_keeps_what_came(hub, paths, content):
     hub.cut, hub.refuse_get = [2**18], []
-    held = Held(hub, 2**18)
+    held, told = Held(hub, 2**18), False
     download = Download(WANTED, paths)
     with pytest.raises(DownloadError, match=r"error 503; what came is kept"):
         async with aclosing(download.run()) as events:
             async for _ in events:
-                if held.reached.is_set():
-                    hub.refuse_get = [(503, {})]
+                if held.reached.is_set() and not told:  # once: the next download must not be refused
+                    hub.refuse_get, told = [(503, {})], True
                     held.release()
     (part,) = parts(paths)
     assert part.stat().st_size == 2**18
