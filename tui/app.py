@@ -158,9 +158,9 @@ class AssistantApp(App[int]):
     def on_models_screen_rebuild_asked(self) -> None:
         """Go to the rebuild, and start it."""
         self.pop_screen()
-        settings = SettingsScreen(self.assistant, self.rebuild_job, self.rebuild_changed, self._key_sections)
-        self.push_screen(settings)
-        self.call_after_refresh(settings.action_rebuild)
+        self.action_settings()
+        if isinstance(settings := self.screen, SettingsScreen):
+            self.call_after_refresh(settings.action_rebuild)
 
     def on_chat_screen_compare_asked(self, event: ChatScreen.CompareAsked) -> None:
         chat = self._chat_screen

@@ -16,7 +16,7 @@ from assistant.models.catalogue import load_catalogue
 from assistant.models.examine import NO_TEMPLATE, Finding, examine_model
 from assistant.models.fingerprint import fingerprint
 from assistant.models.hub.download import Download
-from assistant.models.local import BUNDLED, OURS, ModelInfo, list_models, model_info, resolve_model
+from assistant.models.local import BUNDLED, ELSEWHERE, OURS, ModelInfo, list_models, model_info, resolve_model
 from assistant.models.own_folder import Unfinished, add_model, give_up_download, remove_model, unfinished_downloads
 from assistant.paths import Paths
 from storage.store import Store
@@ -46,8 +46,11 @@ class Models:
         self._paths, self._active, self._store, self._choose = paths, active, store, choose
 
     def list(self) -> builtins.list[ModelInfo]:
-        """Every model at hand: bundled, ours, and those of other programs."""
-        return list_models(self._paths)
+        """Every model at hand: bundled, ours, those of other programs, and the one in use wherever it lies."""
+        found, in_use = list_models(self._paths), self.in_use()
+        if in_use and all(model.path.resolve() != in_use for model in found):
+            found.append(model_info(in_use.name, in_use, ELSEWHERE))
+        return found
 
     def in_use(self) -> Path | None:
         """The file that answers now; None where there is none."""
@@ -94,7 +97,7 @@ class Models:
                 return model
         path = resolve_model(spec, self._paths)
         ours = self._paths.models / path.name
-        return model_info(path.name, *((ours, OURS) if ours.resolve() == path else (path, "file")))
+        return model_info(path.name, *((ours, OURS) if ours.resolve() == path else (path, ELSEWHERE)))
 
     def check(self, spec: str) -> builtins.list[Finding]:
         """What is to be said of a model file before it is loaded.

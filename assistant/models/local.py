@@ -15,7 +15,7 @@ from assistant.paths import Paths
 SUFFIX = ".gguf"
 
 
-BUNDLED, OURS = "bundled", "models folder"
+BUNDLED, OURS, ELSEWHERE = "bundled", "models folder", "file"
 
 
 @dataclass(frozen=True, slots=True)

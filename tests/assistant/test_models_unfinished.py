@@ -86,6 +86,12 @@ async def test_a_better_model_is_named_only_while_the_bundled_one_answers(tmp_pa
         await assistant.close()
 
 
+async def test_the_model_in_use_is_listed_wherever_it_lies(assistant, tiny):
+    listed = [model for model in assistant.models.list() if model.path.resolve() == tiny.resolve()]
+    assert [(model.name, model.source) for model in listed] == [(tiny.name, "file")]
+    assert assistant.models.find(tiny.name).path.resolve() == tiny.resolve()
+
+
 def test_whether_an_architecture_can_be_steered_is_told_by_the_catalogue():
     assert load_catalogue().steers("qwen2") is True
     assert load_catalogue().steers("never heard of") is None

@@ -15,6 +15,7 @@ from tests.tui.doubles import ScriptedAssistant
 from tests.tui.model_doubles import FOLDER, model
 from tests.tui.samples import app_of, with_conversations, with_profile
 from tui.screens.models import ModelsScreen
+from tui.screens.settings import SettingsScreen
 from tui.widgets.models.download_line import DownloadLine
 from tui.widgets.models.rows import Coming, Here, Offered
 from tui.widgets.models.table import ModelTable
@@ -220,6 +221,23 @@ async def test_what_was_learned_for_the_model_is_offered(settle) -> None:
         await pilot.press("v")
         await settle(pilot, lambda: "Version 9 steers" in said(app))
         assert assistant.profiles.state().version == 9
+
+
+@pytest.mark.parametrize("before", [[], ["f2"]], ids=["from the chat", "from the settings"])
+async def test_a_rebuild_for_the_model_is_one_key_away(settle, before) -> None:
+    assistant = with_profile()
+    assistant.models.here.append(model("larger.gguf"))
+    app = app_of(assistant)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press(*before)
+        await settle(pilot)
+        await opened(pilot, settle)
+        await go_to(pilot, settle, here("larger.gguf"))
+        await pilot.press("enter")
+        await settle(pilot, lambda: "b rebuilds from the same" in said(app) and "1.4 GB" in said(app))
+        await pilot.press("b")
+        await settle(pilot, lambda: assistant.rebuild.running and isinstance(app.screen, SettingsScreen))
+        assert len(app.screen_stack) == 3
 
 
 async def test_a_click_on_the_line_and_one_more_lets_a_model_answer(settle) -> None:
