@@ -16,6 +16,7 @@ from tests.tui.samples import app_of, with_conversations, with_profile
 from tui.prompting.slash import COMMANDS
 from tui.screens.compare import CompareScreen
 from tui.screens.help import HelpScreen
+from tui.screens.models import ModelsScreen
 from tui.screens.settings import SettingsScreen
 from tui.widgets.completions import CompletionList
 from tui.widgets.forget_modal import ForgetModal
@@ -231,6 +232,28 @@ async def test_another_model_answers(settle) -> None:
         await settle(pilot, lambda: assistant.models.chosen == "large.gguf" and "large.gguf answers" in told(app))
         await write(pilot, "/model broken.gguf")
         await settle(pilot, lambda: "not a model" in told(app))
+
+
+async def test_without_a_name_the_models_are_shown(settle) -> None:
+    app = app_of(with_conversations())
+    async with app.run_test() as pilot:
+        await write(pilot, "/model")
+        await settle(pilot, lambda: isinstance(app.screen, ModelsScreen))
+
+
+async def test_models_that_cannot_be_listed_are_not_offered(settle, monkeypatch: pytest.MonkeyPatch) -> None:
+    assistant = with_conversations()
+
+    def unreadable() -> None:
+        raise ModelError("models: cannot be read")
+
+    monkeypatch.setattr(assistant.models, "list", unreadable)
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        await pilot.press(*"/model s")
+        await settle(pilot)
+        assert prompt(app).text == "/model s"
+        assert offered(app) == []
 
 
 async def test_what_the_model_is_told_first(settle) -> None:

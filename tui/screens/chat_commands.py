@@ -40,9 +40,12 @@ class ChatCommands:
     ) -> None:
         self._screen, self._assistant, self._messages = screen, assistant, messages
         self._wishes, self._conversation_wishes = wishes, conversation_wishes
+        self._models: list[tuple[str, str]] | None = None
 
     def complete(self, text: str) -> list[Completion]:
         """How a command that is being written can go on."""
+        if not text.startswith("/model "):
+            self._models = None
         return completions(
             text,
             {
@@ -54,7 +57,13 @@ class ChatCommands:
         )
 
     def _model_names(self) -> Sequence[tuple[str, str]]:
-        return [(sanitise(model.name), sanitise(model.source)) for model in self._assistant.models.list()]
+        if self._models is None:  # looked for once a command, as that reads every file's beginning
+            try:
+                found = self._assistant.models.list()
+            except AssistantError:
+                found = []  # the command itself says what is wrong
+            self._models = [(sanitise(model.name), sanitise(model.source)) for model in found]
+        return self._models
 
     async def obey(self, ordered: Ordered) -> None:
         """Do it. To be called in a worker, as some commands ask.
@@ -77,8 +86,7 @@ class ChatCommands:
 
     async def _model(self, name: str) -> None:
         if not name:
-            in_use = self._assistant.models.in_use()
-            self._tell(f"{in_use.name if in_use else 'No model'} answers; /model NAME takes another.")
+            await self._screen.app.run_action("app.models")
             return
         self._refuse_while_writing()
         model = await asyncio.to_thread(self._assistant.models.use, name)
