@@ -20,6 +20,7 @@ from steering.models.limits import Limits, limits_of
 from steering.models.memory import CONVERSION_BYTES, WORKING_BYTES
 from steering.models.network import Network
 from steering.models.quantized import QuantizedNetwork
+from steering.models.split_gguf import joined
 
 WITHOUT_TORCH = "learned inside llama.cpp, by a method whose vectors are weaker than the best one's"
 
@@ -128,15 +129,17 @@ def _converted(source: Path, target: Path) -> Path:
     draft = target.with_name(f"{target.name}.{os.getpid()}.new")
     try:
         draft.mkdir(parents=True, mode=0o700)
-        tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+        whole = joined(source, draft / "joined.gguf")
+        tokenizer = AutoTokenizer.from_pretrained(whole.parent, gguf_file=whole.name)
         model = AutoModelForCausalLM.from_pretrained(
-            source.parent,
-            gguf_file=source.name,
+            whole.parent,
+            gguf_file=whole.name,
             dtype=torch.float32,
             quantization_config=GgufConfig(dequantize=True),
         )
         model.to(torch.bfloat16).save_pretrained(draft)
         tokenizer.save_pretrained(draft)
+        (draft / "joined.gguf").unlink(missing_ok=True)
         _move_into_place(draft, target)
     except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError, struct.error) as error:
         raise EstimatorError(f"{source}: cannot be converted for estimation ({_first_line(error)})") from error
