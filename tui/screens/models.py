@@ -180,9 +180,14 @@ class ModelsScreen(Screen[None]):
             self._say_error(error)
             return
         self.post_message(self.Used())
+        self._no_longer_new(model)
         name = one_line(model.name, NAME_WIDTH)
         self._say(f"✓ {name} answers from now on; the conversation goes on.\n{words}", "$text-success")
         self.show_models()
+
+    def _no_longer_new(self, model: ModelInfo) -> None:
+        if self._job.path is not None and self._job.path.name == model.path.name:
+            self._job.forget()
 
     async def _look_for_offer(self) -> str:
         fingerprint = await asyncio.to_thread(self._assistant.model.fingerprint)
@@ -289,6 +294,7 @@ class ModelsScreen(Screen[None]):
         question = f"Remove {one_line(model.name, NAME_WIDTH)}? {frees}{profiles}{in_use}"
         if await self.app.push_screen_wait(ConfirmModal(question, "Remove")):
             self._models.remove(removal)
+            self._no_longer_new(model)
             self._say(f"✓ {one_line(model.name, NAME_WIDTH)} is removed.", "$text-success")
             if removal.in_use:
                 self.post_message(self.Used())
