@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from textual.widgets import Markdown
 
-SHARE = 0.2
+SHARE = 0.15
 """Of one core, for parsing, laying out and drawing; the rest is for keys and whatever else runs."""
 CREDIT_SECONDS = 0.15
 """Of drawing that may be done at once, so that the beginning of a reply shows without delay."""
