@@ -85,6 +85,9 @@ class Settings(_Section):
     sampling: SamplingSettings = Field(default_factory=SamplingSettings, title="Sampling")
     preferences: PreferenceSettings = Field(default_factory=PreferenceSettings, title="Preferences")
     appearance: AppearanceSettings = Field(default_factory=AppearanceSettings, title="Appearance")
+    keys: dict[str, str] = Field(
+        default_factory=dict, title="Keys", description="Other keys, by what they do; commas between several."
+    )
     models: dict[str, SamplingSettings] = Field(
         default_factory=dict, title="Models", description="Sampling of single models, by file name."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -10,6 +11,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
+
+from tui.keymap import Section
 
 KEY_WIDTH = 22
 
@@ -21,8 +24,9 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,f1,q", "dismiss", "Close", id="help.close"),
     ]
 
-    def __init__(self, sections: list[tuple[str, list[BindingType]]]) -> None:
+    def __init__(self, sections: Sequence[Section], keys: Mapping[str, str]) -> None:
         super().__init__()
+        self._keys = keys
         self._sections = sections
 
     def compose(self) -> ComposeResult:
@@ -32,8 +36,9 @@ class HelpScreen(ModalScreen[None]):
                 yield Static(Content("\n").join(self._line(one) for one in bindings if isinstance(one, Binding)))
 
     def _line(self, binding: Binding) -> Content:
-        keys = binding.key_display or " ".join(
-            self.app.get_key_display(one) for one in Binding.make_bindings([binding])
+        own = self._keys.get(binding.id or "")
+        keys = (not own and binding.key_display) or " ".join(
+            self.app.get_key_display(one) for one in Binding.make_bindings([binding.with_key(own or binding.key)])
         )
         return Content.assemble((keys.ljust(KEY_WIDTH), "bold $text-accent"), binding.tooltip or binding.description)
 

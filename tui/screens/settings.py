@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from pydantic import BaseModel
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.signal import Signal
-from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
+from textual.widgets import Footer, TabbedContent, TabPane
 
 from assistant.app import Assistant
-from assistant.errors import AssistantError
+from tui.keymap import Section
 from tui.rebuild_job import RebuildJob
+from tui.widgets.general_panel import GeneralPanel
+from tui.widgets.keys_panel import KeysPanel
 from tui.widgets.preferences.influence import InfluenceTable
 from tui.widgets.preferences.learned import LearnedPanel
 from tui.widgets.preferences.outcome import OutcomePanel
 from tui.widgets.preferences.phrases import PhraseTable
 from tui.widgets.preferences.rebuild import RebuildPanel
 from tui.widgets.preferences.versions import VersionsPanel
-from tui.widgets.setting_row import SettingRow
+
+ALONE = ("general", "keys-page")
+"""Pages that are not part of the workbench."""
 
 
 class SettingsScreen(Screen[None]):
     """Opened with f2; esc leads back to the chat."""
 
+    AUTO_FOCUS = "#items"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f2,ctrl+comma", "close", "Back", id="settings.close"),
         Binding("b", "rebuild", "Rebuild", id="settings.rebuild"),
@@ -35,10 +39,18 @@ class SettingsScreen(Screen[None]):
         Binding("3", "go('outcome')", "What I think you like", show=False, id="settings.outcome"),
         Binding("4", "go('versions')", "Versions", show=False, id="settings.versions"),
         Binding("5", "go('general')", "General settings", show=False, id="settings.general"),
+        Binding("6", "go('keys-page')", "Keys", show=False, id="settings.keys"),
     ]
 
-    def __init__(self, assistant: Assistant, job: RebuildJob, changed: Signal[RebuildJob]) -> None:
+    def __init__(
+        self,
+        assistant: Assistant,
+        job: RebuildJob,
+        changed: Signal[RebuildJob],
+        sections: Callable[[], Sequence[Section]],
+    ) -> None:
         super().__init__()
+        self._sections = sections
         self._assistant = assistant
         self._job = job
         self._changed = changed
@@ -54,28 +66,14 @@ class SettingsScreen(Screen[None]):
                     yield OutcomePanel(self._assistant)
                 with TabPane("4 Versions", id="versions"):
                     yield VersionsPanel(self._assistant.profiles)
-            with TabPane("5 General", id="general"), VerticalScroll(can_focus=False):
-                yield from self._rows()
+            with TabPane("5 General", id="general"):
+                yield GeneralPanel(self._assistant)
+            with TabPane("6 Keys", id="keys-page"):
+                yield KeysPanel(self._assistant, self._sections)
         yield Footer(show_command_palette=False, compact=True)
-
-    def _rows(self) -> ComposeResult:
-        settings = self._assistant.settings
-        for name, section in type(settings).model_fields.items():
-            values = getattr(settings, name)
-            if not isinstance(values, BaseModel):
-                continue
-            title, defaults = section.title or name, type(values)()
-            if name == "sampling":  # it belongs to the model
-                values, defaults = self._assistant.sampling, self._assistant.sampling_defaults
-                title = f"{title} · of the model in use; leave a field empty for its default"
-            yield Static(title, classes="title")
-            for key, field in type(values).model_fields.items():
-                choices = sorted(self.app.available_themes) if (name, key) == ("appearance", "theme") else []
-                yield SettingRow(name, key, field, getattr(values, key), getattr(defaults, key), choices)
 
     def on_mount(self) -> None:
         self._changed.subscribe(self, self._rebuild_changed)
-        self.query_one("#items", DataTable).focus()
 
     def _rebuild_changed(self, job: RebuildJob) -> None:
         if not job.running and job.result is not None:
@@ -89,23 +87,6 @@ class SettingsScreen(Screen[None]):
     def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
         if event.pane.id == "rebuild":
             self.query_one(RebuildPanel).show_count()
-
-    def on_setting_row_changed(self, event: SettingRow.Changed) -> None:
-        row = event.row
-        try:
-            self._change(row, event.value)
-        except AssistantError as error:
-            row.show_problem(str(error))
-            return
-        row.accept(event.value)
-        if (row.section, row.key) == ("appearance", "theme"):
-            self.app.theme = str(event.value)
-
-    def _change(self, row: SettingRow, value: str | float | bool | None) -> None:
-        if row.section != "sampling":
-            self._assistant.change_setting(row.section, row.key, value)
-        elif not isinstance(value, str):
-            self._assistant.change_sampling(row.key, value)
 
     def on_versions_panel_switched(self) -> None:
         self._show_version()
@@ -128,8 +109,9 @@ class SettingsScreen(Screen[None]):
         """Turn to a page and into it."""
         # A focused widget in the page that is left would call that page back.
         self.set_focus(None)
-        self.query_one("#areas", TabbedContent).active = "general" if page == "general" else "preferences"
-        if page != "general":
+        alone = page in ALONE
+        self.query_one("#areas", TabbedContent).active = page if alone else "preferences"
+        if not alone:
             self.query_one("#workbench", TabbedContent).active = page
         self.call_after_refresh(self._enter, page)
 

@@ -46,6 +46,16 @@ class SettingRow(Vertical):
     def on_mount(self) -> None:
         self.query_one(".problem").display = False
 
+    @property
+    def changed(self) -> bool:
+        """Whether the value is not the default."""
+        return self._value != self._default
+
+    @property
+    def words(self) -> str:
+        """What the row says, and what it is called in the file."""
+        return f"{self._field.title} {self._field.description} {self.section}.{self.key}"
+
     def _label(self) -> Content:
         default = self._default
         shown = (
@@ -55,17 +65,20 @@ class SettingRow(Vertical):
         )
         return Content.assemble(
             (self._field.title or self.key, "bold"),
+            (" · changed" if self.changed else "", "$text-accent"),
             "\n",
             (f"{self._field.description or ''} Default: {shown}.", "dim"),
         )
 
     def _control(self) -> Switch | Input | Select[str]:
         if isinstance(self._value, bool):
-            return Switch(self._value, animate=False)
+            return Switch(self._value, animate=False, classes="control")
         if self._choices:
             chosen = str(self._value)
-            return Select.from_values(self._choices, allow_blank=chosen not in self._choices, value=chosen)
-        return Input(sanitise(str(self._value)), compact=True)
+            return Select.from_values(
+                self._choices, allow_blank=chosen not in self._choices, value=chosen, classes="control"
+            )
+        return Input(sanitise(str(self._value)), compact=True, classes="control")
 
     def show_problem(self, text: str) -> None:
         """Say what is wrong with the value; an empty text says that all is well."""
@@ -112,5 +125,16 @@ class SettingRow(Vertical):
         """The value was saved, or the default is in force again."""
         self._value = self._default if value is None else value
         if value is None:
-            self.query_one(Input).value = sanitise(str(self._value))
+            self._show_value()
+        self.query_one(".label", Static).update(self._label())
         self.show_problem("")
+
+    def _show_value(self) -> None:
+        control = self.query(".control").first()
+        with control.prevent(Switch.Changed, Select.Changed):
+            if isinstance(control, Switch):
+                control.value = bool(self._value)
+            elif isinstance(control, Input):
+                control.value = sanitise(str(self._value))
+            elif isinstance(control, Select):
+                control.value = str(self._value)

@@ -1,0 +1,82 @@
+"""The person's own keys: what in the settings can be obeyed, and what is wrong with the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+from textual.keys import Keys
+
+Section = tuple[str, Sequence[BindingType]]
+"""A place, and the keys of it."""
+
+_NAMED = {key.value for key in Keys} | {f"f{number}" for number in range(1, 25)}
+_KEY = re.compile(r"((?:ctrl|shift|alt|super|meta)\+)*(?P<last>.+)")
+EVERYWHERE = "Everywhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Keymap:
+    """What is obeyed: keys by the id of a binding; and a line for each that is not, with the reason."""
+
+    keys: Mapping[str, str]
+    problems: tuple[str, ...]
+
+
+def bindings_of(sections: Iterable[Section]) -> dict[str, Binding]:
+    """Everything that can have other keys, by its id."""
+    return {one.id: one for _, bindings in sections for one in bindings if isinstance(one, Binding) and one.id}
+
+
+def keymap_of(wanted: Mapping[str, str], sections: Sequence[Section]) -> Keymap:
+    """What of the wanted keys can be obeyed; a faulty one leaves that binding its own keys."""
+    known = bindings_of(sections)
+    keys: dict[str, str] = {}
+    problems = []
+    for name, text in wanted.items():
+        if name not in known:
+            problems.append(f"“{name}” is nothing that a key does")
+        elif problem := problem_with(name, text, sections, keys):
+            problems.append(problem)
+        else:
+            keys[name] = tidy(text)
+    return Keymap(keys, tuple(problems))
+
+
+def problem_with(name: str, text: str, sections: Sequence[Section], others: Mapping[str, str]) -> str:
+    """Why a binding cannot have these keys beside the `others`; empty where it can."""
+    parts = tidy(text).split(",")
+    for part in parts:
+        if not _is_key(part):
+            return f"{name}: “{part}” is no key"
+    for key in parts:
+        for title, bindings in _met_by(name, sections):
+            for other in bindings:
+                if isinstance(other, Binding) and other.id != name and key in _keys(other, others):
+                    return f"{name}: {key} already means “{other.tooltip or other.description}” ({title})"
+    return ""
+
+
+def tidy(text: str) -> str:
+    """Keys without blanks, commas between them."""
+    return ",".join(part.strip() for part in text.split(","))
+
+
+def _is_key(text: str) -> bool:
+    found = _KEY.fullmatch(text)
+    return found is not None and (len(found["last"]) == 1 or found["last"] in _NAMED or text in _NAMED)
+
+
+def _keys(binding: Binding, others: Mapping[str, str]) -> set[str]:
+    own = others.get(binding.id or "", binding.key)
+    return {key.strip() for key in own.split(",")}
+
+
+def _met_by(name: str, sections: Sequence[Section]) -> list[Section]:
+    """The places where a binding and those of that place are active together."""
+    own = [title for title, bindings in sections if any(isinstance(b, Binding) and b.id == name for b in bindings)]
+    if EVERYWHERE in own:
+        return list(sections)
+    return [section for section in sections if section[0] in (*own, EVERYWHERE)]
