@@ -7,8 +7,10 @@ import re
 from typing import Any
 
 from assistant.engine.llama import gbnf_of_schema
+from assistant.engine.time_limit import at_most
 from assistant.errors import EngineError
 
+LONGEST_SECONDS = 1.5
 DEEPEST = 32
 MOST_REPEATED = 1000
 """llama.cpp unrolls repetitions, and a grammar that repeats from 5 to 2 never ends."""
@@ -51,7 +53,8 @@ def grammar_of(schema: str) -> str:
         raise EngineError("the JSON schema is no JSON object; correct it")
     _check(parsed, 0)
     try:
-        grammar = _CHARACTERS.sub(_WHOLE_CHARACTERS, gbnf_of_schema(json.dumps(parsed)))
+        with at_most(LONGEST_SECONDS):  # a lone bracket in a pattern keeps the converter for ever
+            grammar = _CHARACTERS.sub(_WHOLE_CHARACTERS, gbnf_of_schema(json.dumps(parsed)))
     except Exception as error:  # the converter raises whatever a schema that it does not know leads to
         reason = f"{type(error).__name__}: {error}"
         raise EngineError(f"the JSON schema cannot be followed ({reason}); simplify it") from error

@@ -26,7 +26,7 @@ class NeutralCache:
         """The replies; empty where none are kept or the file is damaged (they are then generated again)."""
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return ()
         intact = isinstance(found, list) and all(isinstance(reply, str) for reply in found)
         return tuple(found) if intact else ()
