@@ -101,6 +101,8 @@ class ModelsScreen(Screen[None]):
         except (AssistantError, OSError) as error:
             self._say_error(error)
             return
+        if not self._still_shown:
+            return
         machine = models.machine()
         ours = sum(model.size for model in here if model.source == OURS)
         words = (
@@ -112,19 +114,30 @@ class ModelsScreen(Screen[None]):
         self._show_details()
 
     def _show_details(self) -> None:
+        if not self.query("#models-details"):
+            return
         row = self.query_one(ModelTable).current
         self.query_one("#models-details", Static).update(literal(details(row)) if row else "")
         self.refresh_bindings()
 
     def _say(self, text: str, style: str = "") -> None:
+        if not self._still_shown:
+            return
         said = self.query_one("#models-said", Static)
         said.update(literal(text, style))
         said.display = bool(text)
+
+    @property
+    def _still_shown(self) -> bool:
+        """Whether the person has not left meanwhile; what was waited for then finds no widgets any more."""
+        return bool(self.query("#models-head") and self.query("#models-said") and self.query(ModelTable))
 
     def _say_error(self, error: Exception) -> None:
         self._say(f"✗ {error}", "$text-error")
 
     def _download_changed(self, job: DownloadJob) -> None:
+        if not self._still_shown or not self.query(DownloadLine):
+            return
         self.query_one(DownloadLine).show_job(job)
         self.refresh_bindings()
         if job.running != self._was_running:
