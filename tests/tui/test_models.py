@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from textual.widgets import Input, Static
 
 from assistant.errors import DownloadError
 from assistant.models.hub.download import Downloaded, Downloading
+from assistant.models.local import ModelInfo
 from assistant.models.own_folder import Unfinished
 from tests.tui.doubles import ScriptedAssistant
 from tests.tui.model_doubles import FOLDER, model
@@ -250,6 +252,27 @@ async def test_a_click_on_the_line_and_one_more_lets_a_model_answer(settle) -> N
         assert assistant.models.used == "SmolLM2-135M.gguf"
         await pilot.click(ModelTable, offset=(8, 2))
         await settle(pilot, lambda: assistant.models.used == "larger.gguf")
+
+
+async def test_leaving_while_the_disk_is_looked_at_is_harmless(settle, monkeypatch: pytest.MonkeyPatch) -> None:
+    assistant = with_models()
+    looking, go = threading.Event(), threading.Event()
+
+    def slow() -> list[ModelInfo]:
+        looking.set()
+        go.wait(20)
+        return assistant.models.here
+
+    app = app_of(assistant)
+    async with app.run_test(size=(100, 30)) as pilot:
+        monkeypatch.setattr(assistant.models, "list", slow)
+        await pilot.press("f4")
+        await settle(pilot, looking.is_set)
+        await pilot.press("escape")
+        go.set()
+        await settle(pilot, lambda: len(app.screen_stack) == 2)
+        await settle(pilot)
+        assert app.is_running
 
 
 @sizes
