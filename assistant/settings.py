@@ -16,7 +16,7 @@ from assistant.errors import SettingsError
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
 class ModelSettings(_Section):

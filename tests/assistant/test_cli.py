@@ -16,6 +16,7 @@ import pytest
 
 from assistant.app import Assistant
 from assistant.cli import assistant as root_command
+from steering.items import PreferenceItem, Source
 from storage.records import EffectKey, EffectRecord
 from storage.store import Store
 from tests.assistant.conftest import (
@@ -188,7 +189,8 @@ def test_an_item_is_explained_by_either_measure(cli, with_profile):
     with Store(cli.home / "data" / "history.db") as store:
         writing, _ = store.writing.add("", "aye, that is it", "typed")
         item_id = f"writing:{writing.id}"
-        key = EffectKey("item", "context", "estimator", "method")
+        item = PreferenceItem(item_id, "", "aye, that is it", Source.WRITING, 0)
+        key = EffectKey(item.scored_hash, "context", "estimator", "method")
         logps = (math.log(0.02), math.log(0.9)), (math.log(0.002), math.log(0.7))
         store.effects.put_many([EffectRecord(key, item_id, (0, 4), (3, 9), *logps, ("writing:1",))])
     by_ratio, by_difference = (cli("profile", "explain", item_id, "--by", by) for by in ("ratio", "difference"))

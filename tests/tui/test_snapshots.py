@@ -2,6 +2,7 @@
 
 import pytest
 
+from assistant.settings import Settings
 from tests.tui import samples
 from tests.tui.doubles import ScriptedAssistant
 from tui.widgets.conversations import ConversationList
@@ -235,3 +236,42 @@ def test_hostile_text(snap_compare, size) -> None:
         await send(pilot, samples.HOSTILE)
 
     assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=ask)
+
+
+@sizes
+def test_general_settings(snap_compare, size) -> None:
+    async def page(pilot) -> None:
+        await turn_to(pilot, "5", "general")
+
+    assert snap_compare(samples.app_of(samples.with_items()), terminal_size=size, run_before=page)
+
+
+@sizes
+def test_keys_of_ones_own(snap_compare, size) -> None:
+    """Some changed, one of them not obeyed."""
+    assistant = samples.with_items()
+    assistant.settings = Settings(keys={"app.help": "f9", "app.nothing": "f10"})
+
+    async def page(pilot) -> None:
+        await turn_to(pilot, "6", "keys-page")
+        pilot.app.clear_notifications()
+        await quiet(pilot)
+
+    assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=page)
+
+
+@sizes
+def test_versions(snap_compare, size) -> None:
+    async def page(pilot) -> None:
+        await turn_to(pilot, "4", "versions")
+
+    assert snap_compare(samples.app_of(samples.with_profile()), terminal_size=size, run_before=page)
+
+
+@sizes
+def test_help(snap_compare, size) -> None:
+    async def ask(pilot) -> None:
+        await pilot.press("f1")
+        await quiet(pilot)
+
+    assert snap_compare(samples.app_of(samples.with_conversations()), terminal_size=size, run_before=ask)

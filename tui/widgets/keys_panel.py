@@ -19,7 +19,7 @@ from tui.keymap import Section, keymap_of, problem_with, tidy
 from tui.telling import telling
 from tui.widgets.text_modal import LineModal
 
-COLUMNS = (("What it does", 34), ("Keys", 22), ("", 28))
+COLUMNS = (("What it does", 40), ("Keys", 20), ("", 24))
 HINT = "enter gives other keys, commas between them · x gives back the usual ones"
 
 
@@ -62,7 +62,7 @@ class KeysPanel(Vertical):
                 if isinstance(binding, Binding) and binding.id:
                     own = keymap.keys.get(binding.id)
                     what = binding.tooltip or binding.description
-                    note = f"changed, else {binding.key}" if own else title
+                    note = f"usually {binding.key}" if own else title.split(" (")[0]
                     table.add_row(Content(what), Content(own or binding.key), Content.styled(note, "dim"))
                     self._shown.append(binding)
         table.move_cursor(row=row)
