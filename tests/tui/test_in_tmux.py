@@ -144,6 +144,7 @@ def download_killed_twice(terminal: Tmux, home: Path, tap: Tap, size: int) -> No
 
 def go_on(terminal: Tmux) -> None:
     """Put the cursor on the interrupted download, and enter."""
+    terminal.shows("unfinished download")
     terminal.keys("Home")
     terminal.keys("Down")
     terminal.shows("enter goes on where it stopped")
