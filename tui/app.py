@@ -32,6 +32,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.models import ModelsScreen
 from tui.screens.settings import SettingsScreen
 from tui.telling import telling
+from tui.themes import THEMES
 from tui.widgets.chat_prompt import ChatPrompt
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.conversations import ConversationList
@@ -85,6 +86,8 @@ class AssistantApp(App[int]):
         self._chat_screen = ChatScreen(assistant)
 
     def on_mount(self) -> None:
+        for own in THEMES:
+            self.register_theme(own)
         theme = self.assistant.settings.appearance.theme
         if theme in self.available_themes:
             self.theme = theme
