@@ -123,7 +123,8 @@ def _vector(vector: ImportedVector) -> str:
 
 async def _parity(assistant: Assistant, on_wait: OnWait) -> Check:
     threads = assistant.settings.model.threads or None
-    comparing = asyncio.create_task(check_parity(assistant.model, assistant.paths, threads))
+    estimator = assistant.settings.preferences.estimator
+    comparing = asyncio.create_task(check_parity(assistant.model, assistant.paths, threads, estimator))
     started = time.monotonic()
     try:
         while not (await asyncio.wait([comparing], timeout=TICK_SECONDS))[0]:

@@ -64,6 +64,11 @@ class PreferenceSettings(_Section):
         title="Score my chat messages",
         description="They explain and describe; no vector learns from them.",
     )
+    estimator: str = Field(
+        default="automatic",
+        title="What learns",
+        description="automatic, torch, llama.cpp (less memory, weaker), or a folder of the model's safetensors.",
+    )
 
 
 class AppearanceSettings(_Section):

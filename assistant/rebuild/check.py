@@ -12,12 +12,12 @@ from assistant.rebuild.runner import CHILD_ENVIRONMENT, MODULE
 EVENTS: tuple[type[ParityMessage], ...] = (ParityFound, RebuildFailed)
 
 
-async def check_parity(model: ActiveModel, paths: Paths, threads: int | None) -> ParityFound:
+async def check_parity(model: ActiveModel, paths: Paths, threads: int | None, estimator: str) -> ParityFound:
     """Compare estimator and chat model; the first time for a model it is converted, which takes a while.
 
     Raises: RebuildError: they are different models, the estimator cannot be loaded, out of memory, a crash.
     """
-    request = CheckParity(str(model.path()), model.fingerprint(), str(paths.estimators), threads)
+    request = CheckParity(str(model.path()), model.fingerprint(), str(paths.estimators), threads, estimator)
     try:
         child = await Child.spawn(MODULE, EVENTS, "the comparison", paths.rebuild_log, CHILD_ENVIRONMENT)
         try:

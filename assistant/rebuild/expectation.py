@@ -10,6 +10,7 @@ from assistant.models.advice import memory_for
 from assistant.models.header import count_parameters
 from assistant.paths import Paths
 from assistant.rebuild.eta import TYPICAL_SECONDS
+from steering.models.choice import Choice
 from steering.models.memory import CONVERSION_BYTES, WORKING_BYTES
 
 _SEEN_WITH = 135_000_000
@@ -27,6 +28,7 @@ class Expectation:
         convert: it must be converted first, once.
         memory: bytes at the most.
         seconds: as the last rebuild with this model took; without one, a rough guess (`guessed`).
+        chosen: the person chose who learns; memory does not decide it.
     """
 
     in_torch: bool
@@ -34,6 +36,7 @@ class Expectation:
     memory: int
     seconds: float
     guessed: bool
+    chosen: bool = False
 
     @property
     def words(self) -> str:
@@ -41,24 +44,34 @@ class Expectation:
         if self.in_torch:
             who = "the chat model learns in torch" + (", converted first" if self.convert else "")
         else:
-            who = "torch does not fit into the free memory: the chat model learns inside llama.cpp, by a weaker method"
+            why = "as you chose" if self.chosen else "torch does not fit into the free memory"
+            who = f"{why}: the chat model learns inside llama.cpp, by a weaker method"
         minutes = max(1, round(self.seconds / 60))
         roughly = "roughly" if self.guessed else "about"
         return f"{who}; needs up to {self.memory / 1e9:.1f} GB and {roughly} {minutes} minute{'s' * (minutes > 1)}"
 
 
-def expect(model: ActiveModel, paths: Paths, last_seconds: Mapping[str, float], free: int) -> Expectation:
+def expect(
+    model: ActiveModel,
+    paths: Paths,
+    last_seconds: Mapping[str, float],
+    free: int,
+    choice: str = Choice.AUTOMATIC,
+) -> Expectation:
     """What a rebuild with the model of the moment needs; `last_seconds` by stage of the last one, `free` in bytes.
+
+    `choice` is the setting of what learns.
 
     Raises: ModelError: there is no model, or it cannot be used.
     """
     path = model.path()
     parameters = count_parameters(path)
-    convert = not (paths.estimators / model.fingerprint() / "config.json").exists()
+    converted = (paths.estimators / model.fingerprint() / "config.json").exists()
+    convert = choice in (Choice.AUTOMATIC, Choice.TORCH) and not converted
     in_torch = parameters * (CONVERSION_BYTES if convert else _LOADED_BYTES) + WORKING_BYTES
-    fits = in_torch <= free
+    fits = in_torch <= free if choice == Choice.AUTOMATIC else choice != Choice.CHAT_MODEL
     seconds = sum((last_seconds or TYPICAL_SECONDS).values())
     if not last_seconds:
         seconds *= max(1.0, parameters / _SEEN_WITH)
     memory = in_torch if fits else memory_for(model.header().size) + WORKING_BYTES
-    return Expectation(fits, fits and convert, memory, seconds, not last_seconds)
+    return Expectation(fits, fits and convert, memory, seconds, not last_seconds, choice != Choice.AUTOMATIC)

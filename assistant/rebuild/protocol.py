@@ -42,6 +42,7 @@ class Start:
     estimator_cache: str
     sampling: Sampling
     threads: int | None
+    estimator: str = "automatic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class CheckParity:
     fingerprint: str
     estimator_cache: str
     threads: int | None
+    estimator: str = "automatic"
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,8 @@ class Rebuild:
         made = [record for record in self._store.profiles.list() if record.model_fingerprint == mark]
         newest = max(made, key=lambda record: record.version, default=None)
         last = newest.outcome.get("seconds", {}) if newest else {}
-        return expect(self._model, self._paths, last, psutil.virtual_memory().available)
+        choice = self._settings().preferences.estimator
+        return expect(self._model, self._paths, last, psutil.virtual_memory().available, choice)
 
     async def run(self, *, force: bool = False) -> AsyncGenerator[RebuildEvent]:
         """Rebuild the profile from the items that are used; `force` also where nothing has changed.
@@ -189,6 +190,7 @@ class Rebuild:
             estimator_cache=str(self._paths.estimators),
             sampling=sampling,
             threads=settings.model.threads or None,
+            estimator=settings.preferences.estimator,
         )
 
     def _keep(self, built: Built, learnable: Sequence[LearnableItem], start: Start, inputs_hash: str) -> Profile:
@@ -241,6 +243,7 @@ def _inputs_hash(start: Start) -> str:
         "description": start.description,
         "model": start.fingerprint,
         "sampling": asdict(start.sampling),
+        "estimator": start.estimator,
     }
     return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
 

@@ -137,13 +137,14 @@ def _parity(request: CheckParity) -> ParityFound:
 
 
 def _estimator(request: RebuildRequest, chat: LlamaChat) -> Estimator:
-    """In torch, or in llama.cpp alone where torch would need more memory than is free."""
+    """As the settings have it."""
     import psutil
 
-    from steering.models.estimator import fitting_estimator
+    from steering.models.estimator import chosen_estimator
 
     source, cache = Path(request.model_path), Path(request.estimator_cache)
-    return fitting_estimator(source, cache, request.fingerprint, chat, psutil.virtual_memory().available)
+    free = psutil.virtual_memory().available
+    return chosen_estimator(request.estimator, source, cache, request.fingerprint, chat, free)
 
 
 def _gguf_bytes(vector: ControlVector) -> bytes:

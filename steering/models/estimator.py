@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import struct
@@ -15,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from steering.errors import EstimatorError
 from steering.models.chat_model import ChatModel
+from steering.models.choice import Choice
 from steering.models.language_model import LanguageModel
 from steering.models.limits import Limits, limits_of
 from steering.models.memory import CONVERSION_BYTES, WORKING_BYTES
@@ -22,6 +24,7 @@ from steering.models.network import Network
 from steering.models.quantized import QuantizedNetwork
 from steering.models.split_gguf import joined
 
+END_BYTES = 2**16
 WITHOUT_TORCH = "learned inside llama.cpp, by a method whose vectors are weaker than the best one's"
 
 
@@ -48,6 +51,24 @@ class Estimator:
         Raises: EstimatorError: the model's context is too short to learn anything.
         """
         return limits_of(self.network.context)
+
+
+def chosen_estimator(choice: str, source: Path, cache: Path, fingerprint: str, chat: ChatModel, free: int) -> Estimator:
+    """What the person chose to learn with: see `Choice`, or a folder that holds the chat model as safetensors.
+
+    Raises: EstimatorError: it cannot be loaded, or there is no such folder.
+    """
+    match choice:
+        case Choice.AUTOMATIC:
+            return fitting_estimator(source, cache, fingerprint, chat, free)
+        case Choice.TORCH:
+            return load_estimator(source, cache, fingerprint)
+        case Choice.CHAT_MODEL:
+            return replace(
+                quantized_estimator(source, chat, fingerprint), limitation=f"{WITHOUT_TORCH}, as the settings have it"
+            )
+    folder = Path(choice).expanduser()
+    return load_estimator(folder, cache, folder_fingerprint(folder))
 
 
 def fitting_estimator(source: Path, cache: Path, fingerprint: str, chat: ChatModel, free: int) -> Estimator:
@@ -104,6 +125,27 @@ def memory_needed(parameters: int, cache: Path, fingerprint: str) -> int:
     converted = (cache / fingerprint / "config.json").exists()
     a_parameter = pick_dtype(torch.device("cpu")).itemsize if converted else CONVERSION_BYTES
     return parameters * a_parameter + WORKING_BYTES
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """Of a model in safetensors (hex, 32 characters): names, sizes, and both ends of each file.
+
+    Raises: EstimatorError: no such folder, or no model in it.
+    """
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json"))
+        if not (folder / "config.json").exists() or not any(path.suffix == ".safetensors" for path in files):
+            raise EstimatorError(f"{folder}: no config.json with .safetensors beside it; name another estimator")
+        digest = hashlib.sha256()
+        for path in files:
+            with path.open("rb") as file:
+                size = path.stat().st_size
+                digest.update(f"{path.name}\n{size}\n".encode() + file.read(END_BYTES))
+                file.seek(max(0, size - END_BYTES))
+                digest.update(file.read(END_BYTES))
+    except OSError as error:
+        raise EstimatorError(f"{folder}: cannot be read ({error.strerror}); name another estimator") from error
+    return digest.hexdigest()[:32]
 
 
 def pick_device() -> torch.device:

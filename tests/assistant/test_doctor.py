@@ -116,3 +116,13 @@ def test_the_bundled_model_learns_with_what_chats(tmp_path):
     found = checks(cli)
     assert [name for name, (ok, _) in found.items() if not ok] == []
     assert 0 < kl_of(found["parity"][1]) < SAME_WEIGHTS
+
+
+def test_what_learns_is_what_the_settings_name(tmp_path, tiny):
+    home = prepare_home(tmp_path / "home", tiny)
+    with (home / "config" / "settings.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[preferences]\nestimator = "llama.cpp"\n')
+    ok, words = checks(CommandLine(home))["parity"]
+    assert ok
+    assert "inside llama.cpp" in words
+    assert "as the settings have it" in words

@@ -29,6 +29,14 @@ def test_it_depends_on_the_model_the_memory_and_the_last_time(assistant):
     assert not look({}, 0).in_torch
 
 
+def test_what_was_chosen_counts_whatever_the_memory(assistant):
+    for choice, in_torch, convert in (("torch", True, True), ("llama.cpp", False, False), ("/a/folder", True, False)):
+        for free in (0, PLENTY):
+            found = expect(assistant.model, assistant.paths, {}, free, choice)
+            assert (found.in_torch, found.convert) == (in_torch, convert)
+    assert "as you chose" in expect(assistant.model, assistant.paths, {}, PLENTY, "llama.cpp").words
+
+
 def test_it_is_said_in_one_line():
     assert Expectation(True, True, 4_500_000_000, 300.0, True).words == (
         "the chat model learns in torch, converted first; needs up to 4.5 GB and roughly 5 minutes"

@@ -11,9 +11,16 @@ from steering.backbones.optimized import Optimized
 from steering.calibration.harm import NeutralKl
 from steering.calibration.heldout import HeldOut
 from steering.calibration.tuning import candidate_count
+from steering.errors import EstimatorError
 from steering.learning import score_history
 from steering.models.activations import ChatActivations, TorchActivations, activations_of
-from steering.models.estimator import Estimator, fitting_estimator, memory_needed, quantized_estimator
+from steering.models.estimator import (
+    Estimator,
+    chosen_estimator,
+    fitting_estimator,
+    memory_needed,
+    quantized_estimator,
+)
 from steering.models.quantized import QuantizedNetwork
 from tests.steering.oracles import make_directions, make_texts
 
@@ -88,6 +95,31 @@ def test_a_model_too_large_for_torch_is_read_by_llama_cpp_and_that_is_said(tiny_
     assert small.network.gives_gradients and not small.limitation
     assert isinstance(large.network, QuantizedNetwork)
     assert large.limitation.endswith("0.0 GiB are free; close other programs or choose a smaller model")
+
+
+def test_what_learns_can_be_chosen(tiny_path, tiny_chat, tmp_path):
+    def choose(choice, free=2**40):
+        return chosen_estimator(choice, tiny_path, tmp_path, "abc", tiny_chat, free)
+
+    assert choose("automatic").network.gives_gradients
+    assert not choose("automatic", free=0).network.gives_gradients
+    assert choose("torch", free=0).network.gives_gradients
+    in_llama = choose("llama.cpp")
+    assert isinstance(in_llama.network, QuantizedNetwork)
+    assert "as the settings have it" in in_llama.limitation
+
+
+def test_a_folder_of_safetensors_can_learn_and_has_a_mark_of_its_own(tiny_path, tiny_chat, tmp_path):
+    converted = chosen_estimator("torch", tiny_path, tmp_path / "cache", "abc", tiny_chat, 0)
+    folder = tmp_path / "cache" / "abc"
+    from_folder = chosen_estimator(str(folder), tiny_path, tmp_path / "cache", "abc", tiny_chat, 0)
+    weights = zip(from_folder.network.decoder.parameters(), converted.network.decoder.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in weights)
+    assert from_folder.fingerprint != converted.fingerprint
+    (folder / "config.json").rename(folder / "other.json")
+    for bad in (folder, tmp_path / "nowhere"):
+        with pytest.raises(EstimatorError, match="name another estimator"):
+            chosen_estimator(str(bad), tiny_path, tmp_path / "cache", "abc", tiny_chat, 0)
 
 
 def test_a_conversion_needs_more_memory_than_what_was_converted(tmp_path):

@@ -73,6 +73,10 @@ class RebuildPanel(VerticalScroll, can_focus=False):
                 f"{used} of {count(len(items), 'text')} will be learned from.{kept} You can go on chatting meanwhile."
             )
             self.query_one("#rebuild-intro", Static).update(Content(text))
+            if not self._job.running:
+                expected = sanitise(self._assistant.rebuild.expectation().words)
+                text = f"{text}\n{expected[0].upper()}{expected[1:]}. “What learns” on page 5 changes that."
+                self.query_one("#rebuild-intro", Static).update(Content(text))
 
     def _redraw(self, job: RebuildJob) -> None:
         self.show_count()
