@@ -178,7 +178,7 @@ async def test_a_text_that_is_all_quoted_says_so(assistant):
 
 async def test_what_has_no_passages_keeps_its_hash(assistant):
     """Effects that were computed for it before passages were known are found again."""
-    text = "  As it was typed.\n\n\n\nWith \"quotation\" marks.  "
+    text = '  As it was typed.\n\n\n\nWith "quotation" marks.  '
     assistant.preferences.add_text(text)
     (one,) = assistant.preferences.items()
     assert one.item.scored_hash == PreferenceItem("x", "", text, Source.WRITING, 0).scored_hash

@@ -65,7 +65,6 @@ class LlamaModel:
         self.trained_context: int = llama_cpp.llama_model_n_ctx_train(self._model)
         self.add_bos: bool = llama_cpp.llama_vocab_get_add_bos(self._vocab)
         self.shown: frozenset[int] = frozenset()
-        self._piece = ctypes.create_string_buffer(64)
 
     def close(self) -> None:
         """Give the memory back; close its contexts first."""
@@ -118,12 +117,13 @@ class LlamaModel:
 
     def piece(self, token: int) -> bytes:
         """The bytes a token stands for; they may be a part of a character. Empty for control tokens."""
+        room = 64
         while True:
-            room = len(self._piece)
-            size = llama_cpp.llama_token_to_piece(self._vocab, token, self._piece, room, 0, token in self.shown)
+            buffer = ctypes.create_string_buffer(room)  # of its own: sequences are read by several threads
+            size = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, room, 0, token in self.shown)
             if size >= 0:
-                return self._piece.raw[:size]
-            self._piece = ctypes.create_string_buffer(-size)
+                return buffer.raw[:size]
+            room = -size
 
     def is_end(self, token: int) -> bool:
         """Whether the token ends a reply."""
