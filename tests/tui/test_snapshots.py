@@ -5,6 +5,7 @@ import pytest
 from assistant.settings import Settings
 from tests.tui import samples
 from tests.tui.doubles import ScriptedAssistant
+from tui.screens.compare import CompareScreen
 from tui.widgets.conversations import ConversationList
 from tui.widgets.forget_modal import ForgetModal
 from tui.widgets.hits import HitList
@@ -141,6 +142,7 @@ def test_comparing(snap_compare, size) -> None:
 
     async def ask(pilot) -> None:
         await pilot.press("f3")
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         await send(pilot, samples.CONTEXT)
 
     assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=ask)
@@ -154,7 +156,9 @@ def test_compared(snap_compare, size) -> None:
 
     async def choose(pilot) -> None:
         await pilot.press("f3")
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         await send(pilot, samples.HOSTILE)
+        await until(pilot, lambda: pilot.app.screen.check_action("prefer", ()))
         await pilot.press("2")
         await quiet(pilot)
 
