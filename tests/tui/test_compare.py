@@ -43,6 +43,7 @@ def asks_which(app):
 
 async def compare(pilot, text: str = "Why?") -> None:
     await pilot.press("f3")
+    await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen) and pilot.app.screen.query(Prompt))
     await write(pilot, text)
 
 

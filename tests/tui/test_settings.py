@@ -21,7 +21,12 @@ def shown(app, selector: str) -> str:
 
 
 async def open_page(pilot, key: str) -> SettingsScreen:
-    await pilot.press("f2", key)
+    await pilot.press("f2")
+    for _ in range(200):
+        await pilot.pause()
+        if isinstance(pilot.app.screen, SettingsScreen) and pilot.app.screen.focused is not None:
+            break
+    await pilot.press(key)
     await pilot.pause()
     assert isinstance(pilot.app.screen, SettingsScreen)
     return pilot.app.screen
