@@ -57,6 +57,23 @@ async def test_pieces_go_together_as_drawing_gets_dearer_and_none_is_lost() -> N
     assert drawn[0.1] <= 12 < drawn[0.0]
 
 
+async def test_a_stream_that_ends_at_the_moment_of_drawing_ends() -> None:
+    async with (app := Counting()).run_test():
+        markdown = app.query_one(ReplyMarkdown)
+        waiting = []
+        markdown.call_after_refresh = lambda drawn: waiting.append(drawn) or True  # type: ignore[method-assign]
+        for steps in range(6):
+            paced = PacedStream(markdown)
+            paced.write("word ")
+            while not waiting:
+                await asyncio.sleep(0)
+            waiting.pop()()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            async with asyncio.timeout(30):
+                await paced.stop()
+
+
 async def test_a_long_block_of_code_is_coloured_when_it_is_whole(settle) -> None:
     assistant = ScriptedAssistant()
     lines = [f"value_{number} = {number}\n" for number in range(200)]

@@ -59,5 +59,7 @@ class PacedStream:
         """Wait until the screen shows it, a moment at most: a screen that is covered draws nothing."""
         drawn = asyncio.Event()
         if self._markdown.call_after_refresh(drawn.set):
+            # Not wait_for: in Python 3.11 it swallows a cancellation that comes at the moment of drawing.
             with suppress(TimeoutError):
-                await asyncio.wait_for(drawn.wait(), LONGEST_PAUSE)
+                async with asyncio.timeout(LONGEST_PAUSE):
+                    await drawn.wait()
