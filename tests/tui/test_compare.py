@@ -219,6 +219,17 @@ async def test_a_new_comparison_begins_a_conversation_of_its_own(settle) -> None
         assert [one.title for one in assistant.chat.conversations()][:2] == ["two", "one"]
 
 
+async def test_the_program_can_end_while_both_stream(settle) -> None:
+    assistant = with_profile()
+    assistant.chat.hold_at = 1
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        await compare(pilot)
+        await settle(pilot, lambda: replies(app) == ["The ", "It is "])
+        await pilot.press("ctrl+q")
+    assert app.return_code == 0
+
+
 async def test_a_real_engine_streams_both_and_the_choice_is_kept(settle, tmp_path) -> None:
     import numpy as np
 

@@ -63,6 +63,8 @@ class CompareScreen(Screen[None]):
         self._phase: Phase = "before"
         self._labels_shown = False
         self._panes = [ReplyPane("A"), ReplyPane("B")]
+        # Held, not looked for: a pair that runs while the screen is taken away speaks to it once more.
+        self._state, self._prompt = Static(id="compare-state"), Prompt()
         self._by_side = list(self._panes)
         self._pair: Worker[None] | None = None
 
@@ -73,8 +75,8 @@ class CompareScreen(Screen[None]):
             with Container(id="pair"):
                 yield from self._panes
         with Vertical(id="compare-bottom"):
-            yield Static(id="compare-state")
-            yield Prompt()
+            yield self._state
+            yield self._prompt
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
@@ -120,12 +122,11 @@ class CompareScreen(Screen[None]):
         self._say(text)
         self.refresh_bindings()
         if phase in ("before", "over"):
-            self.query_one(Prompt).focus()
+            self._prompt.focus()
 
     def _say(self, text: str | Content) -> None:
-        state = self.query_one("#compare-state", Static)
-        state.update(text if isinstance(text, Content) else literal(text))
-        state.display = bool(text)
+        self._state.update(text if isinstance(text, Content) else literal(text))
+        self._state.display = bool(text)
 
     def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
         if self.running:
@@ -136,13 +137,13 @@ class CompareScreen(Screen[None]):
             self._ask(event.text)
 
     def _refuse(self, text: str, why: str) -> None:
-        self.query_one(Prompt).insert(text)
+        self._prompt.insert(text)
         self.notify(why, severity="warning")
 
     def _ask(self, text: str) -> None:
         try:
             if trouble := self._why_not():
-                self.query_one(Prompt).insert(text)
+                self._prompt.insert(text)
                 self._say(trouble)
                 return
             if self._conversation is None:
