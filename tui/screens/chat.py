@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import ClassVar
 
 from textual import work
-from textual.app import ComposeResult, SuspendNotSupported
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message as Event
-from textual.widgets import Footer, TextArea
+from textual.widgets import Footer
 from textual.worker import Worker
 
 from assistant.app import Assistant
 from assistant.conversation.chat import ChatEvent, UserMessage
 from assistant.conversation.reply import ReplyFinished
 from assistant.errors import AssistantError
-from assistant.visible import one_line, sanitise
+from assistant.visible import sanitise
 from tui.live_reply import LiveReply
-from tui.prompting.editor import EditorError, edited, editor_command
-from tui.prompting.slash import Ordered, Said, read
+from tui.prompting.slash import Ordered
 from tui.rebuild_job import RebuildJob
 from tui.screens.chat_commands import ChatCommands
 from tui.screens.conversation_wishes import ConversationWishes
 from tui.screens.conversing import ConversingScreen
-from tui.screens.drafts import DraftKeeper
 from tui.screens.message_wishes import MessageWishes
 from tui.screens.welcome import welcome
 from tui.telling import telling
-from tui.widgets.chat_prompt import ChatPrompt
-from tui.widgets.completions import CompletionList
 from tui.widgets.conversations import ConversationList
 from tui.widgets.hits import HitList
 from tui.widgets.message import MessageView
@@ -44,10 +38,9 @@ from tui.widgets.messages import MessageList
 from tui.widgets.prompt import Prompt
 from tui.widgets.sidebar import Sidebar
 from tui.widgets.status import StatusLine
-from tui.widgets.waiting import WaitingMessages
+from tui.widgets.writing import Writing
 
 NARROW = 100
-NAMED_WIDTH = 40
 
 
 class ChatScreen(ConversingScreen):
@@ -107,12 +100,7 @@ class ChatScreen(ConversingScreen):
         self._wishes = MessageWishes(self, assistant, self._messages)
         self._conversation_wishes = ConversationWishes(self, assistant)
         self._commands = ChatCommands(self, assistant, self._messages, self._wishes, self._conversation_wishes)
-        self._begun = False
-        self._ordered: list[tuple[datetime, str]] = []
-        self._waiting = WaitingMessages()
-        self._drafts = DraftKeeper(self, assistant.drafts, self._waiting.texts)
-        self._completions = CompletionList()
-        self._prompt = ChatPrompt(self._commands.complete, self._sent, self._take_back)
+        self._writing = Writing(assistant.drafts, self._commands.complete, assistant.paths.editing)
         self.live = LiveReply(self._messages, self._status)
 
     def compose(self) -> ComposeResult:
@@ -120,9 +108,7 @@ class ChatScreen(ConversingScreen):
             yield self._sidebar
             with Vertical(id="conversation"):
                 yield self._messages
-                yield self._waiting
-                yield self._completions
-                yield self._prompt
+                yield self._writing
                 yield self._status
         yield Footer(show_command_palette=False, compact=True)
 
@@ -130,9 +116,6 @@ class ChatScreen(ConversingScreen):
         self._sidebar.display = self._assistant.settings.appearance.sidebar and self.app.size.width >= NARROW
         with telling(self):
             await self.open(self._last_used())
-        self._prompt.put(self._drafts.read(self.shown))
-        self._waiting.show(self.shown)
-        self._begun = True
         self.show_steering()
         self.query_one(Prompt).focus()
         self.load_model()
@@ -190,12 +173,8 @@ class ChatScreen(ConversingScreen):
         messages = self._chat.messages(conversation_id) if conversation_id is not None else []
         if self.live.belongs_to(conversation_id):
             messages = self.live.merged(messages)
-        before = self.shown
-        await self._messages.show(conversation_id, messages, self._welcome(), at)
-        if conversation_id != before and self._begun:
-            self._drafts.changed(before, self._prompt.text)
-            self._prompt.put(self._drafts.read(conversation_id))
-            self._waiting.show(conversation_id)
+        await self._messages.show(conversation_id, messages, Content("") if messages else self._welcome(), at)
+        self._writing.show(conversation_id)
         self.show_conversations()
 
     def _welcome(self) -> Content:
@@ -217,18 +196,16 @@ class ChatScreen(ConversingScreen):
             # The end of a long reply stays in sight, with its line of figures.
             views[-1].focus(scroll_visible=False)
 
-    async def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
-        match read(event.text):
-            case Ordered() as ordered:
-                self._ordered.append((datetime.now(UTC), event.text))
-                self.obey(ordered)
-            case Said(text=text) if text and self.live.running:
-                with telling(self):
-                    self._waiting.add(self._conversation(), text)
-            case Said(text=text) if text:
-                with telling(self):
-                    self._send(self._conversation(), text)
-        self._store_draft(self.shown)
+    def on_writing_sent(self, event: Writing.Sent) -> None:
+        with telling(self):
+            conversation_id = self._conversation()
+            if self.live.running:
+                self._writing.wait(conversation_id, event.text)
+            else:
+                self._send(conversation_id, event.text)
+
+    def on_writing_commanded(self, event: Writing.Commanded) -> None:
+        self.obey(event.ordered)
 
     @work
     async def obey(self, ordered: Ordered) -> None:
@@ -236,71 +213,24 @@ class ChatScreen(ConversingScreen):
         with telling(self):
             await self._commands.obey(ordered)
 
-    def on_chat_prompt_not_known(self, event: ChatPrompt.NotKnown) -> None:
-        name = one_line(event.name, NAMED_WIDTH)
-        said = f"There is no command /{name}. / lists all; //{name} is said to the model as /{name}."
-        self.notify(said, severity="warning", markup=False)
-
-    def on_chat_prompt_offered(self, event: ChatPrompt.Offered) -> None:
-        self._completions.offer(event.choices, event.chosen)
-
-    def on_completion_list_taken(self, event: CompletionList.Taken) -> None:
-        self._prompt.take(event.place)
-
-    def on_text_area_changed(self, event: TextArea.Changed) -> None:
-        if event.text_area is self._prompt:
-            self._prompt.reconsider()
-            self._drafts.changed(self.shown, self._prompt.text)
-
-    def _sent(self) -> list[str]:
-        """What was sent, commands too, the oldest first."""
-        with telling(self):
-            sent = sorted([*self._assistant.drafts.sent(), *self._ordered])
-            return [sanitise(text) for _, text in sent]
-        return []
-
-    def _take_back(self) -> str | None:
-        text = self._waiting.take_back()
-        if text is not None:
-            self._store_draft(self.shown)
-        return text
-
-    def _store_draft(self, conversation_id: int | None) -> None:
-        """Store what is written there now, in a chat that has just begun no longer as that of one that is not."""
-        self._drafts.changed(self.shown, self._prompt.text)
-        for one in {conversation_id, None}:
-            self._drafts.store(one)
-
     def store_drafts(self) -> None:
         """Store what is written, before the program ends."""
-        self._drafts.store_all()
+        self._writing.store_all()
 
-    def on_chat_prompt_editor_asked(self) -> None:
-        self.write_in_editor()
-
-    @work
-    async def write_in_editor(self) -> None:  # type: ignore[override]  # a worker
-        """Write in an editor of the person's own; the screen waits, a reply goes on."""
-        try:
-            command = editor_command(os.environ)
-            with self.app.batch_update(), self.app.suspend():
-                text = await edited(self._prompt.text, command, self._assistant.paths.editing)
-        except (EditorError, SuspendNotSupported) as error:
-            self.notify(sanitise(str(error)), title="No editor", severity="warning", markup=False)
-        else:
-            self._prompt.put(sanitise(text))
-        self._prompt.focus()
+    def write_in_editor(self) -> None:
+        """Write in an editor of the person's own."""
+        self._writing.write_in_editor()
 
     def _conversation(self) -> int:
         """The shown conversation, made where it is not begun."""
         if self._messages.conversation_id is None:
             self._messages.conversation_id = self._chat.new_conversation().id
-            self._drafts.changed(None, "")
-            self._waiting.show(self._messages.conversation_id)
+            self._writing.begin(self._messages.conversation_id)
         return self._messages.conversation_id
 
     def _send(self, conversation_id: int, text: str) -> None:
         self.converse(self._chat.send(conversation_id, text), conversation_id)
+        self._writing.store(conversation_id)
 
     def converse(self, events: AsyncIterator[ChatEvent], conversation_id: int) -> None:
         """Begin to show a reply as it streams."""
@@ -324,9 +254,8 @@ class ChatScreen(ConversingScreen):
             await self.show_error(error)
         self.refresh_bindings()
         self.post_message(self.ReplyEnded(time.monotonic() - began))
-        if waiting := self._waiting.next():
+        if waiting := self._writing.next():
             self._send(waiting.conversation_id, waiting.text)
-            self._store_draft(waiting.conversation_id)
         else:
             self._suggest_title(conversation_id)
 
