@@ -220,9 +220,7 @@ class ModelsScreen(Screen[None]):
                 return self._offer is not None and self._offer.version is not None and not self._offer.in_use
             case "rebuild":
                 return self._offer is not None and self._offer.version is None
-            case "pause":
-                return self._job.running or self._job.paused
-            case "cancel":
+            case "pause" | "cancel":
                 return self._job.running or self._job.paused
         return True
 

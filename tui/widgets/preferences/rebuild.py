@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from textual import work
@@ -49,7 +50,9 @@ class RebuildPanel(VerticalScroll, can_focus=False):
         yield Static(id="rebuild-intro", classes="section")
         with Horizontal(classes="buttons"):
             yield Button("Rebuild preferences", variant="primary", id="rebuild-start")
-            yield Button("Cancel", id="rebuild-cancel")
+            cancel = Button("Cancel", id="rebuild-cancel")
+            cancel.display = self._job.running
+            yield cancel
         yield Static(id="rebuild-progress", classes="section")
 
     def on_mount(self) -> None:
@@ -74,13 +77,21 @@ class RebuildPanel(VerticalScroll, can_focus=False):
             )
             self.query_one("#rebuild-intro", Static).update(Content(text))
             if not self._job.running:
-                expected = sanitise(self._assistant.rebuild.expectation().words)
-                text = f"{text}\n{expected[0].upper()}{expected[1:]}. “What learns” on page 5 changes that."
+                self._expect(text)
+
+    @work(exclusive=True, group="expectation")
+    async def _expect(self, intro: str) -> None:
+        """Say what a rebuild will take, after a look into the model file."""
+        with telling(self):
+            expected = sanitise((await asyncio.to_thread(self._assistant.rebuild.expectation)).words)
+            if not self._job.running:
+                text = f"{intro}\n{expected[0].upper()}{expected[1:]}. “What learns” on page 5 changes that."
                 self.query_one("#rebuild-intro", Static).update(Content(text))
 
     def _redraw(self, job: RebuildJob) -> None:
-        self.show_count()
         start, cancel = self.query_one("#rebuild-start", Button), self.query_one("#rebuild-cancel", Button)
+        if cancel.display != job.running:  # not at every step: the whole history is read for it
+            self.show_count()
         had_focus = start.has_focus or cancel.has_focus
         start.display, cancel.display = not job.running, job.running
         if had_focus:
