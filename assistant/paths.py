@@ -15,6 +15,10 @@ from assistant.errors import AssistantError
 APP_NAME = "private-assistant"
 
 
+TEMPORARY = "tmp"
+"""Folder of the cache for files that go with the process that made them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Paths:
     """Folders and files of one home. Everything under `cache` can be deleted at any time."""
@@ -90,7 +94,7 @@ class Paths:
     @property
     def temporary(self) -> Path:
         """Temporary files, in a folder for each process."""
-        return self.cache / "tmp"
+        return self.cache / TEMPORARY
 
     @property
     def neutral(self) -> Path:

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from assistant.paths import Paths
+from assistant.paths import TEMPORARY, Paths
 from storage.process_identity import identity_of
 
-FOLDER = "tmp"
 _DRAFT = re.compile(r"(?:.*\.)?([0-9]+)\.(?:new|partial)")
 """A draft names the process that writes it: `NAME.123.new`."""
 _UNNAMED = re.compile(r"settings\.new|version-[0-9]+\.new|import-.*|history\.db\.restoring(?:-wal|-shm)?")
@@ -26,17 +25,17 @@ def scratch_folder(cache: Path) -> Path:
 
     Raises: OSError: it cannot be made.
     """
-    folder = cache / FOLDER / str(os.getpid())
-    for path in (cache, cache / FOLDER, folder):
+    folder = cache / TEMPORARY / str(os.getpid())
+    for path in (cache, cache / TEMPORARY, folder):
         path.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 
 def remove_scratch(cache: Path) -> None:
     """Remove what this process kept for a while."""
-    shutil.rmtree(cache / FOLDER / str(os.getpid()), ignore_errors=True)
+    shutil.rmtree(cache / TEMPORARY / str(os.getpid()), ignore_errors=True)
     with suppress(OSError):
-        (cache / FOLDER).rmdir()
+        (cache / TEMPORARY).rmdir()
 
 
 def remove_abandoned(paths: Paths) -> None:
@@ -51,14 +50,14 @@ def remove_abandoned(paths: Paths) -> None:
 
 
 def _candidates(paths: Paths) -> Iterator[Path]:
-    folders = (paths.cache, paths.cache / FOLDER, paths.estimators, paths.neutral)
+    folders = (paths.cache, paths.temporary, paths.estimators, paths.neutral)
     for folder in (*folders, paths.data, paths.profiles, paths.config):
         with suppress(OSError):
             yield from list(folder.iterdir())
 
 
 def _is_abandoned(path: Path) -> bool:
-    owner = re.fullmatch("([0-9]+)", path.name) if path.parent.name == FOLDER else _DRAFT.fullmatch(path.name)
+    owner = re.fullmatch("([0-9]+)", path.name) if path.parent.name == TEMPORARY else _DRAFT.fullmatch(path.name)
     if owner:
         return int(owner[1]) != os.getpid() and identity_of(int(owner[1])) is None
     with suppress(OSError):

@@ -13,6 +13,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from assistant.engine.protocol import Sampling
 from assistant.errors import SettingsError
+from steering.models.choice import Choice
 
 
 class _Section(BaseModel):
@@ -65,7 +66,7 @@ class PreferenceSettings(_Section):
         description="They explain and describe; no vector learns from them.",
     )
     estimator: str = Field(
-        default="automatic",
+        default=Choice.AUTOMATIC.value,
         title="What learns",
         description="automatic, torch, llama.cpp (less memory, weaker), or a folder of the model's safetensors.",
     )

@@ -99,13 +99,14 @@ def pull(chosen: Globals, wanted: str) -> None:
 def check(chosen: Globals, model: str, load: bool, as_json: bool) -> None:
     """Check a model file, or the one in use: whole, known to the engine, made for chatting. Exit code 1 if not."""
     from assistant.errors import AssistantError
+    from assistant.trial import load_findings
 
     async def work() -> list[Finding]:
         async with opened(chosen) as assistant:
             spec = model or str(assistant.model.path())
             findings = assistant.models.check(spec)
             if load and findings[0].ok:
-                findings.extend(await _loaded(assistant.models.find(spec).path, assistant.paths))
+                findings.extend(await load_findings(assistant.models.find(spec).path, assistant.paths))
             return findings
 
     findings = run(work())
@@ -241,12 +242,6 @@ def _show(event: Downloading, shown: str | None) -> str:
     elif tenth != shown:
         click.echo(line, err=True)
     return tenth
-
-
-async def _loaded(path: Path, paths: Any) -> list[Finding]:
-    from assistant.trial import load_findings
-
-    return await load_findings(path, paths)
 
 
 def _model_line(model: ModelInfo) -> str:

@@ -6,19 +6,14 @@ It holds torch and transformers, and ends at once when stdin closes, as the rebu
 from __future__ import annotations
 
 import gc
-import logging
-import os
 import resource
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assistant.channel import Decoder, encode
 from assistant.errors import AssistantError
 from assistant.evaluation.protocol import (
     Begun,
@@ -33,8 +28,7 @@ from assistant.evaluation.protocol import (
     Subject,
     TooLong,
 )
-from assistant.no_network import forbid_network
-from assistant.rebuild.worker import end_with_the_app
+from assistant.one_task import learn
 
 if TYPE_CHECKING:
     from assistant.rebuild.llama_chat import LlamaChat
@@ -47,34 +41,10 @@ Emit = Callable[[EvaluationMessage], None]
 
 def main() -> None:
     """Carry out the one request."""
-    gc.disable()  # until the model is loaded: nothing of what the heavy imports create is garbage
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.umask(0o077)  # libraries write files too
-    os.nice(10)
-    events = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what native code prints on "stdout" must not land between events
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
-    forbid_network(logging.warning)
-
-    def emit(message: EvaluationMessage) -> None:
-        events.write(encode(message))
-        events.flush()
-
-    request = Decoder[Evaluate]((Evaluate,)).decode(sys.stdin.buffer.readline())
-    threading.Thread(target=end_with_the_app, daemon=True).start()
-    # Imported late: the line above must already be read when torch takes its seconds.
-    from steering.errors import SteeringError
-
-    try:
-        _evaluate(request, emit)
-        emit(Evaluated())
-    except (AssistantError, SteeringError) as error:
-        emit(EvaluationFailed(str(error)))
-    except MemoryError:
-        emit(EvaluationFailed("out of memory; close other programs, or choose a smaller model"))
+    learn((Evaluate,), _evaluate, EvaluationFailed)
 
 
-def _evaluate(request: Evaluate, emit: Emit) -> None:
+def _evaluate(request: Evaluate, emit: Emit) -> Evaluated:
     from assistant.rebuild.llama_chat import LlamaChat
     from steering.evaluation.names import OTHER_PERSON
     from steering.learning import neutral_replies
@@ -97,6 +67,7 @@ def _evaluate(request: Evaluate, emit: Emit) -> None:
             run.measure(subject, (OTHER_PERSON,), subjects[place - 1])
     if len(subjects) > 1 and OTHER_PERSON in subjects[0].methods:
         run.measure(subjects[0], (OTHER_PERSON,), subjects[-1])
+    return Evaluated()
 
 
 class _Run:

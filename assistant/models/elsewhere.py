@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assistant.models.splits import is_first
+from steering.models.splits import is_first
 
 OLLAMA, LM_STUDIO = "Ollama", "LM Studio"
 _MODEL_LAYER = "application/vnd.ollama.image.model"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from assistant.errors import ModelError
 from assistant.models.gguf_file import read_contents
-from assistant.models.splits import parts
+from steering.models.splits import parts
 
 SAMPLES = 256
 SAMPLE_BYTES = 16_384

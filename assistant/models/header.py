@@ -8,7 +8,7 @@ from pathlib import Path
 
 from assistant.errors import ModelError
 from assistant.models.gguf_file import GgufContents, TensorEntry, read_contents
-from assistant.models.splits import first_part, parts
+from steering.models.splits import first_part, parts
 
 NOT_MODELS = {
     "controlvector": "a control vector, not a model",

@@ -9,8 +9,8 @@ from assistant.errors import ModelError
 from assistant.models.bundled import bundled_model
 from assistant.models.elsewhere import models_elsewhere
 from assistant.models.header import ModelHeader, read_header
-from assistant.models.splits import first_part, is_first, model_size
 from assistant.paths import Paths
+from steering.models.splits import first_part, is_first, model_size
 
 SUFFIX = ".gguf"
 

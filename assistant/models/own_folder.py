@@ -9,9 +9,9 @@ from pathlib import Path
 
 from assistant.errors import ModelError
 from assistant.models.header import read_header
-from assistant.models.splits import first_part, part_names, parts
 from assistant.models.wanted import forget_wanted, wanted_names
 from assistant.paths import Paths
+from steering.models.splits import first_part, part_names, parts
 
 PARTS = ".incoming"
 """Folder of unfinished downloads inside the models folder: moving into place is then one step."""

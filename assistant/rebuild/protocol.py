@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from assistant.engine.protocol import Sampling
 from steering.items import PreferenceItem
+from steering.models.choice import Choice
 from steering.profile import Outcome
 
 
@@ -42,7 +43,7 @@ class Start:
     estimator_cache: str
     sampling: Sampling
     threads: int | None
-    estimator: str = "automatic"
+    estimator: str = Choice.AUTOMATIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class CheckParity:
     fingerprint: str
     estimator_cache: str
     threads: int | None
-    estimator: str = "automatic"
+    estimator: str = Choice.AUTOMATIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,15 @@ from __future__ import annotations
 
 import base64
 import gc
-import logging
-import os
-import signal
-import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assistant.channel import Decoder, encode
 from assistant.engine.protocol import Sampling
-from assistant.errors import AssistantError, RebuildError
-from assistant.no_network import forbid_network
+from assistant.errors import RebuildError
+from assistant.one_task import learn
 from assistant.rebuild.protocol import (
     Built,
     CheckParity,
@@ -48,38 +42,12 @@ Emit = Callable[[RebuildMessage | ParityMessage], None]
 
 def main() -> None:
     """Carry out the one request."""
-    gc.disable()  # until the model is loaded: nothing of what the heavy imports create is garbage
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.umask(0o077)  # libraries write files too
-    os.nice(10)  # chatting goes on while a rebuild runs, and comes first
-    events = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what native code prints on "stdout" must not land between events
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
-    forbid_network(logging.warning)
-
-    def emit(message: RebuildMessage | ParityMessage) -> None:
-        events.write(encode(message))
-        events.flush()
-
-    request = Decoder[RebuildRequest]((Start, CheckParity)).decode(sys.stdin.buffer.readline())
-    threading.Thread(target=end_with_the_app, daemon=True).start()
-    # Imported late: the line above must already be read when torch takes its seconds.
-    from steering.errors import SteeringError
-
-    try:
-        emit(_rebuild(request, emit) if isinstance(request, Start) else _parity(request))
-    except (AssistantError, SteeringError) as error:
-        emit(RebuildFailed(str(error)))
-    except MemoryError:
-        emit(RebuildFailed("out of memory; close other programs, or choose a smaller model"))
+    kinds: tuple[type[RebuildRequest], ...] = (Start, CheckParity)
+    learn(kinds, _answer, RebuildFailed)
 
 
-def end_with_the_app() -> None:
-    """Wait for the end of stdin and end this process with it."""
-    # Not through sys.stdin, whose lock would abort a process that ends with a traceback.
-    while os.read(0, 4096):
-        pass
-    os._exit(0)  # the main thread may be deep in native code
+def _answer(request: RebuildRequest, emit: Emit) -> Built | ParityFound:
+    return _rebuild(request, emit) if isinstance(request, Start) else _parity(request)
 
 
 def _rebuild(request: Start, emit: Emit) -> Built:

@@ -9,7 +9,7 @@ from gguf.constants import MODEL_ARCH_NAMES
 
 from assistant.models.advice import GB, Machine, advise, memory_for
 from assistant.models.catalogue import load_catalogue
-from assistant.models.splits import part_names
+from steering.models.splits import part_names
 
 
 def recommended(memory: float, cores: int, gpu: bool | None = None) -> str | None:

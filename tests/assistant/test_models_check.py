@@ -16,9 +16,9 @@ from assistant.models.examine import examine_model
 from assistant.models.fingerprint import fingerprint
 from assistant.models.header import read_header
 from assistant.models.local import resolve_model
-from assistant.models.splits import first_part, is_first, model_size, part_names
 from assistant.paths import resolve_paths
 from assistant.trial import try_model
+from steering.models.splits import first_part, is_first, model_size, part_names
 from tests.tiny_models import write_tiny_model
 
 GIGABYTES_8 = 8 * 2**30

@@ -8,7 +8,7 @@ from gguf import GGUFWriter
 
 from steering.errors import EstimatorError
 from steering.models.estimator import load_estimator
-from steering.models.split_gguf import parts_of
+from steering.models.splits import parts
 from tests import tiny_models
 from tests.tiny_models import write_tiny_model
 
@@ -47,7 +47,7 @@ def test_weights_are_those_of_the_whole_model(tmp_path, split):
 
 
 def test_a_missing_part_is_told(tmp_path, split):
-    parts_of(split)[2].unlink()
+    parts(split)[2].unlink()
     with pytest.raises(EstimatorError, match="cannot be converted"):
         load_estimator(split, tmp_path / "cache", "split")
     assert not list((tmp_path / "cache").rglob("*.gguf"))

@@ -14,9 +14,9 @@ from assistant.child import Child
 from assistant.errors import DownloadError, DownloadStopped, EngineError
 from assistant.models.catalogue import load_catalogue
 from assistant.models.hub.protocol import Arrived, Fetch, Fetched, FetchFailed, FetchMessage, Found, Verifying, Waiting
-from assistant.models.splits import first_part
 from assistant.models.wanted import forget_wanted, note_wanted
 from assistant.paths import Paths
+from steering.models.splits import first_part
 
 MODULE = "assistant.models.hub.worker"
 EVENTS: tuple[type[FetchMessage], ...] = (Found, Arrived, Verifying, Waiting, Fetched, FetchFailed)

@@ -34,7 +34,7 @@ from assistant.errors import DownloadError, ModelError
 from assistant.models.header import read_header
 from assistant.models.hub.protocol import Fetch, Fetched, FetchMessage, Found, Verifying
 from assistant.models.own_folder import PARTS
-from assistant.models.splits import is_first, part_names
+from steering.models.splits import is_first, part_names
 
 _CHUNK_BYTES = 2**18
 _SHA256 = re.compile(r"[0-9a-f]{64}")

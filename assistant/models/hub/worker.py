@@ -7,17 +7,15 @@ the app is gone. What came stays in a part file and is not asked for again.
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from assistant.channel import Decoder, encode
+from assistant.channel import encode
 from assistant.errors import AssistantError
 from assistant.models.hub.protocol import Arrived, Fetch, FetchFailed, FetchMessage, Waiting
+from assistant.one_task import read_request, take_streams
 
 TICK_SECONDS = 0.25
 
@@ -26,10 +24,7 @@ Emit = Callable[[FetchMessage], None]
 
 def main() -> None:
     """Carry out the one request."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.umask(0o077)
-    events = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not land between events
+    events = take_streams()
     lock = threading.Lock()
 
     def emit(message: FetchMessage) -> None:
@@ -37,8 +32,7 @@ def main() -> None:
             events.write(encode(message))
             events.flush()
 
-    request = Decoder[Fetch]((Fetch,)).decode(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_the_app, daemon=True).start()
+    request = read_request((Fetch,))
     logging.getLogger("huggingface_hub").addHandler(_Retries(emit))
     # Imported late: it takes its time, and the app waits for the line above to be read.
     from assistant.models.hub.transfer import fetch
@@ -47,13 +41,6 @@ def main() -> None:
         emit(fetch(request, emit, lambda parts: _ticking(parts, emit)))
     except AssistantError as error:
         emit(FetchFailed(str(error)))
-
-
-def _end_with_the_app() -> None:
-    # Not through sys.stdin, whose lock would abort a process that ends with a traceback.
-    while os.read(0, 4096):
-        pass
-    os._exit(0)
 
 
 class _Retries(logging.Handler):

@@ -1,0 +1,73 @@
+"""The inside of a child process that carries out one request: see `assistant.child` for the outside."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, BinaryIO, TypeVar
+
+from assistant.channel import Decoder, encode
+from assistant.errors import AssistantError
+from assistant.no_network import forbid_network
+
+RequestT = TypeVar("RequestT")
+Emit = Callable[[Any], None]
+"""Writes one event."""
+
+
+def take_streams() -> BinaryIO:
+    """Where events go, from now on and nothing else; ctrl+c is the app's, and files are the user's only."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)  # libraries write files too
+    events = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what native code prints on "stdout" must not land between events
+    return events
+
+
+def read_request(kinds: Iterable[type[RequestT]]) -> RequestT:
+    """The request on stdin; from here on the process ends at once when stdin closes, that is when the app is gone."""
+    request = Decoder[RequestT](kinds).decode(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_the_app, daemon=True).start()
+    return request
+
+
+def _end_with_the_app() -> None:
+    # Not through sys.stdin, whose lock would abort a process that ends with a traceback.
+    while os.read(0, 4096):
+        pass
+    os._exit(0)  # the main thread may be deep in native code
+
+
+def learn(
+    kinds: Iterable[type[RequestT]], work: Callable[[RequestT, Emit], object], failed: Callable[[str], object]
+) -> None:
+    """Carry out a request that needs torch: `work` returns the last event; what a person can act on is `failed`.
+
+    The collector is off until `work` has loaded its model and switches it on: nothing of what the heavy imports create
+    is garbage.
+    """
+    gc.disable()
+    events = take_streams()
+    os.nice(10)  # chatting goes on meanwhile, and comes first
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
+    forbid_network(logging.warning)
+
+    def emit(message: object) -> None:
+        events.write(encode(message))
+        events.flush()
+
+    request = read_request(kinds)
+    # Imported late: the line above must already be read when torch takes its seconds.
+    from steering.errors import SteeringError
+
+    try:
+        emit(work(request, emit))
+    except (AssistantError, SteeringError) as error:
+        emit(failed(str(error)))
+    except MemoryError:
+        emit(failed("out of memory; close other programs, or choose a smaller model"))
