@@ -23,7 +23,7 @@ from tui.attention import LONG_SECONDS, call_sequence
 from tui.clipboard import clipboard_tool, hand_over
 from tui.commands import BindingCommands
 from tui.download_job import DownloadJob
-from tui.keymap import EVERYWHERE, Section, keymap_of
+from tui.keymap import Section, keymap_of
 from tui.prompting.slash import COMMANDS, Ordered, SlashCommand
 from tui.rebuild_job import RebuildJob
 from tui.screens.chat import ChatScreen
@@ -33,12 +33,8 @@ from tui.screens.models import ModelsScreen
 from tui.screens.settings import SettingsScreen
 from tui.telling import telling
 from tui.themes import THEMES
-from tui.widgets.chat_prompt import ChatPrompt
 from tui.widgets.confirm import ConfirmModal
-from tui.widgets.conversations import ConversationList
-from tui.widgets.message import MessageView
 from tui.widgets.prompt import Prompt
-from tui.widgets.search_line import SearchLine
 
 
 def toss() -> bool:
@@ -177,18 +173,9 @@ class AssistantApp(App[int]):
             self.push_screen(HelpScreen([*sections[:3], commands, *sections[3:]], self._keymap))
 
     def _key_sections(self) -> list[Section]:
-        """All keys by the place where they are obeyed."""
-        return [
-            (EVERYWHERE, self.BINDINGS),
-            ("Chat", ChatScreen.BINDINGS),
-            ("Writing", [*Prompt.BINDINGS, *ChatPrompt.BINDINGS]),
-            ("On a message (shift+tab from the prompt)", MessageView.BINDINGS),
-            ("Conversations", ConversationList.BINDINGS),
-            ("Searching", SearchLine.BINDINGS),
-            ("Side by side", CompareScreen.BINDINGS),
-            ("Models", ModelsScreen.BINDINGS),
-            ("Settings", SettingsScreen.BINDINGS),
-        ]
+        from tui.key_sections import key_sections
+
+        return key_sections(self.BINDINGS)
 
     def on_keys_panel_changed(self) -> None:
         self._obey_keys()
