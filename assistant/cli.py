@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -27,7 +29,11 @@ from assistant.commands.transfer import backup, export, import_files, restore
 from assistant.commands.vectors import vectors
 from assistant.errors import AssistantError
 from assistant.no_network import forbid_network
+from assistant.paths import resolve_paths
 from assistant.visible import sanitise
+
+if TYPE_CHECKING:
+    from assistant.app import Assistant
 
 FAILED, INTERRUPTED = 1, 130
 DISTRIBUTION = "private-assistant"
@@ -89,12 +95,17 @@ def _exit_code() -> int:
 
 
 def _open_screens(chosen: Globals) -> int:
-    from assistant.app import Assistant
     from tui.app import run
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("the chat needs a terminal; `assistant chat PROMPT` works in a pipe")
-    return run(Assistant.open(chosen.home, chosen.model))
+    return run(partial(_open_home, chosen), resolve_paths(chosen.home).settings)
+
+
+def _open_home(chosen: Globals) -> Assistant:
+    from assistant.app import Assistant
+
+    return Assistant.open(chosen.home, chosen.model)
 
 
 def _version() -> str:

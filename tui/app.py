@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import ClassVar
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.signal import Signal
 from textual.theme import Theme
+from textual.widget import AwaitMount
 from textual.widgets import Input, TextArea
 
-from assistant.app import Assistant
+from assistant.errors import AssistantError
 from assistant.visible import sanitise
 from tui.attention import LONG_SECONDS, call_sequence
 from tui.clipboard import clipboard_tool, hand_over
 from tui.commands import BindingCommands
-from tui.download_job import DownloadJob
 from tui.keymap import Section, keymap_of
+from tui.opening import FirstLook, OpeningScreen, TypedAhead, first_look
 from tui.prompting.slash import COMMANDS, Ordered, SlashCommand
-from tui.rebuild_job import RebuildJob
-from tui.screens.chat import ChatScreen
-from tui.screens.compare import CompareScreen
-from tui.screens.help import HelpScreen
-from tui.screens.models import ModelsScreen
-from tui.screens.settings import SettingsScreen
 from tui.telling import telling
 from tui.themes import THEMES
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.prompt import Prompt
+
+# What takes long to import is imported after the first frame, a screen when it is first opened.
+if TYPE_CHECKING:
+    from assistant.app import Assistant
+    from tui.download_job import DownloadJob
+    from tui.rebuild_job import RebuildJob
+    from tui.screens.chat import ChatScreen
+    from tui.screens.models import ModelsScreen
+
+FAILED = 1
 
 
 def toss() -> bool:
@@ -66,24 +74,74 @@ class AssistantApp(App[int]):
         Binding("ctrl+q", "quit", "Quit", id="app.quit", priority=True),
     ]
 
+    assistant: Assistant
+    rebuild_job: RebuildJob
+    download_job: DownloadJob
+    _chat_screen: ChatScreen
+
     def __init__(
         self,
-        assistant: Assistant,
+        home: Assistant | Callable[[], Assistant],
         clock: Callable[[], float] = time.monotonic,
         coin: Callable[[], bool] = toss,
+        look: FirstLook | None = None,
     ) -> None:
+        """`home` is open, or is opened after the first frame, which has this `look`."""
         super().__init__()
-        self.assistant = assistant
-        self._coin = coin
+        self.failure: AssistantError | None = None
+        """Why the home could not be opened."""
+        self._clock, self._coin, self._look = clock, coin, look or FirstLook()
         self.rebuild_changed: Signal[RebuildJob] = Signal(self, "rebuild")
-        self.rebuild_job = RebuildJob(assistant.rebuild, clock, self._publish_rebuild)
         self.download_changed: Signal[DownloadJob] = Signal(self, "download")
+        self._typed_ahead: TypedAhead | None = None
+        self._open_home: Callable[[], Assistant] | None = None
+        if callable(home):
+            self._open_home, self._typed_ahead = home, TypedAhead()
+        else:
+            self._furnish(home)
+
+    def _furnish(self, assistant: Assistant) -> None:
+        from tui.download_job import DownloadJob
+        from tui.rebuild_job import RebuildJob
+        from tui.screens.chat import ChatScreen
+
+        self.assistant = assistant
+        self.rebuild_job = RebuildJob(assistant.rebuild, self._clock, self._publish_rebuild)
         self.download_job = DownloadJob(assistant.models, self._publish_download)
         self._chat_screen = ChatScreen(assistant)
 
-    def on_mount(self) -> None:
+    @property
+    def _furnished(self) -> bool:
+        return hasattr(self, "assistant")
+
+    def get_default_screen(self) -> Screen[None]:
+        """The first frame, where the home is not open yet."""
+        if self._open_home is None:
+            return super().get_default_screen()
+        return OpeningScreen(self._look.sidebar, partial(self._open, self._open_home))
+
+    async def on_mount(self) -> None:
         for own in THEMES:
             self.register_theme(own)
+        if self._furnished:
+            self._begin()
+        elif self._look.theme in self.available_themes:
+            self.theme = self._look.theme
+
+    @work
+    async def _open(self, open_home: Callable[[], Assistant]) -> None:
+        """Read the rest of the program beside the first frame, then open the home and go to the chat."""
+        await asyncio.to_thread(_import_chat)
+        try:
+            self._furnish(open_home())
+        except AssistantError as error:
+            self.failure = error
+            self.exit(FAILED)
+            return
+        await self._begin()
+        self.call_later(self._type_again)
+
+    def _begin(self) -> AwaitMount:
         theme = self.assistant.settings.appearance.theme
         if theme in self.available_themes:
             self.theme = theme
@@ -91,8 +149,26 @@ class AssistantApp(App[int]):
             self.notify(f"There is no theme “{sanitise(theme)}”; see ctrl+p, Theme.", severity="warning", markup=False)
         self.theme_changed_signal.subscribe(self, self._save_theme)
         self._obey_keys()
-        self.push_screen(self._chat_screen)
+        mounted = self.push_screen(self._chat_screen)
         self._look_after_history()
+        return mounted
+
+    async def on_event(self, event: events.Event) -> None:
+        """What is typed before the chat is there is typed again when it is, in its order."""
+        if self._typed_ahead is not None and not event.is_forwarded:
+            self._typed_ahead.hold(event)
+            if self._furnished and isinstance(event, events.Key | events.Paste):
+                return
+        await super().on_event(event)
+
+    async def _type_again(self) -> None:
+        typed, self._typed_ahead = self._typed_ahead, None
+        while typed is not None and (event := typed.take()) is not None:
+            await super().on_event(event)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Before the chat is there one can only leave."""
+        return self._furnished or action in ("quit", "interrupt")
 
     @work
     async def _look_after_history(self) -> None:
@@ -120,11 +196,15 @@ class AssistantApp(App[int]):
 
     def action_settings(self) -> None:
         """Open the settings."""
+        from tui.screens.settings import SettingsScreen
+
         if not isinstance(self.screen, SettingsScreen):
             self.push_screen(SettingsScreen(self.assistant, self.rebuild_job, self.rebuild_changed, self._key_sections))
 
     def action_models(self) -> None:
         """Show the models."""
+        from tui.screens.models import ModelsScreen
+
         if not isinstance(self.screen, ModelsScreen):
             chat = self._chat_screen
             self.push_screen(
@@ -143,6 +223,8 @@ class AssistantApp(App[int]):
         await job.run(wanted)
         if job.path is not None:
             self.call_back("the model is downloaded")
+        from tui.screens.models import ModelsScreen
+
         if isinstance(self.screen, ModelsScreen):
             return  # it says so itself
         if job.trouble:
@@ -156,17 +238,23 @@ class AssistantApp(App[int]):
 
     def on_models_screen_rebuild_asked(self) -> None:
         """Go to the rebuild, and start it."""
+        from tui.screens.settings import SettingsScreen
+
         self.pop_screen()
         self.action_settings()
         if isinstance(settings := self.screen, SettingsScreen):
             self.call_after_refresh(settings.action_rebuild)
 
     def on_chat_screen_compare_asked(self, event: ChatScreen.CompareAsked) -> None:
+        from tui.screens.compare import CompareScreen
+
         chat = self._chat_screen
         self.push_screen(CompareScreen(self.assistant.chat, lambda: chat.live.running, self._coin, event.text))
 
     def action_help(self) -> None:
         """Show all keys."""
+        from tui.screens.help import HelpScreen
+
         if not isinstance(self.screen, HelpScreen):
             commands = ("Commands, written in the prompt", [_as_binding(command) for command in COMMANDS])
             sections = self._key_sections()
@@ -188,7 +276,11 @@ class AssistantApp(App[int]):
 
     async def action_interrupt(self) -> None:
         """Stop a reply, copy what is selected, drop what is written; quit when there is nothing of these."""
-        if self._chat_screen.live.running:
+        from tui.screens.compare import CompareScreen
+
+        if not self._furnished:
+            self.exit(0)
+        elif self._chat_screen.live.running:
             await self._chat_screen.action_stop_reply()
         elif isinstance(self.screen, CompareScreen) and self.screen.running:
             await self.screen.action_stop()
@@ -226,7 +318,7 @@ class AssistantApp(App[int]):
     @work
     async def action_quit(self) -> None:  # type: ignore[override]  # a worker, since it may have to ask
         """Quit, after a question where a rebuild would be lost."""
-        if self.rebuild_job.running:
+        if self._furnished and self.rebuild_job.running:
             question = "A rebuild is running. What it has scored so far is kept."
             if not await self.push_screen_wait(ConfirmModal(question, "Cancel it and quit", "Stay")):
                 return
@@ -257,8 +349,14 @@ class AssistantApp(App[int]):
         self._chat_screen.show_rebuild(self.rebuild_job)
 
     async def on_unmount(self) -> None:
-        self._chat_screen.store_drafts()
-        await self.assistant.close()
+        if self._furnished:
+            self._chat_screen.store_drafts()
+            await self.assistant.close()
+
+
+def _import_chat() -> None:
+    for name in ("assistant.app", "tui.screens.chat"):
+        import_module(name)
 
 
 def _as_binding(command: SlashCommand) -> Binding:
@@ -266,6 +364,17 @@ def _as_binding(command: SlashCommand) -> Binding:
     return Binding("slash", "", command.help, key_display=command.usage)
 
 
-def run(assistant: Assistant) -> int:
-    """Open the screens until the person quits; returns the exit code."""
-    return AssistantApp(assistant).run() or 0
+def run(open_home: Callable[[], Assistant], settings: Path) -> int:
+    """Open the screens until the person quits; returns the exit code.
+
+    Args:
+        open_home: Opens the home, after the first frame.
+        settings: The settings file, for the look of that frame.
+
+    Raises: AssistantError: the home could not be opened.
+    """
+    app = AssistantApp(open_home, look=first_look(settings))
+    code = app.run()
+    if app.failure is not None:
+        raise app.failure
+    return code or 0

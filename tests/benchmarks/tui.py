@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks.tui`: how soon the screens are there, how soon a key shows, what a token costs to draw.
 
 `floor_ms` is `python -c "import textual"`, run in turns with the others: `first_paint_ms` is from the start of the
-program, on a terminal of its own, to the prompt on the screen; `help_ms` is `assistant --help`. `echo_ms` is from a key
+program, on a terminal of its own, to a prompt on the screen that takes text, `chat_ms` to the chat with its history
+(what was typed before is in it); `help_ms` is `assistant --help`. `echo_ms` is from a key
 to its letter on the screen while the bundled model replies (`reply_tokens_per_s`) and a rebuild runs.
 `token_cost_ratio` is the processor time that the screens take for a token at the end of a long reply, over that near
 its start; the reply comes as the engine sends it, 40 times a second at 100 tokens a second.
@@ -36,6 +37,7 @@ from tests.tui.samples import app_of
 
 KEYS = "àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþ"
 """Letters that an English reply has none of."""
+FOOTER = b"Settings"
 KEY_PAUSE_SECONDS = 0.3
 TOKENS_PER_SECOND, WAKES_PER_SECOND = 100, 40
 PARTS = 10
@@ -52,25 +54,29 @@ def run_seconds(command: Sequence[str]) -> float:
     return time.perf_counter() - started
 
 
-def first_paint_seconds(home: Path) -> float:
-    """From the start to a prompt that takes text."""
+def paint_seconds(home: Path) -> tuple[float, float]:
+    """From the start to a prompt that takes text, and to the chat."""
     started = time.perf_counter()
     with Terminal([*COMMAND, "--home", str(home)], command_environment()) as terminal:
         terminal.wait(lambda: PLACEHOLDER in terminal.written)
-        seconds = time.perf_counter() - started
+        first = time.perf_counter() - started
+        terminal.wait(lambda: FOOTER in terminal.written)
+        chat = time.perf_counter() - started
         terminal.quit()
-    return seconds
+    return first, chat
 
 
 def starts(rounds: int) -> dict[str, float]:
     """Medians of what takes turns, in ms."""
-    found: dict[str, list[float]] = {"floor_ms": [], "first_paint_ms": [], "help_ms": []}
+    found: dict[str, list[float]] = {"floor_ms": [], "first_paint_ms": [], "chat_ms": [], "help_ms": []}
     with tempfile.TemporaryDirectory() as folder:
         home = prepare_home(Path(folder) / "home", bundled_model())
-        first_paint_seconds(home)  # the first start also makes the history
+        paint_seconds(home)  # the first start also makes the history
         for _ in range(rounds):
             found["floor_ms"].append(run_seconds([sys.executable, "-c", "import textual"]))
-            found["first_paint_ms"].append(first_paint_seconds(home))
+            first, chat = paint_seconds(home)
+            found["first_paint_ms"].append(first)
+            found["chat_ms"].append(chat)
             found["help_ms"].append(run_seconds([*COMMAND, "--help"]))
     return {name: round(1000 * statistics.median(seconds), 1) for name, seconds in found.items()}
 

@@ -1,10 +1,16 @@
 """How the screens look, at the smallest and at a generous size."""
 
+import threading
+from typing import cast
+
 import pytest
 
+import tui.app
+from assistant.app import Assistant
 from assistant.settings import Settings
 from tests.tui import samples
 from tests.tui.doubles import ScriptedAssistant
+from tui.app import AssistantApp
 from tui.screens.compare import CompareScreen
 from tui.widgets.conversations import ConversationList
 from tui.widgets.forget_modal import ForgetModal
@@ -49,6 +55,20 @@ async def turn_to(pilot, key: str, page: str) -> None:
 @sizes
 def test_empty(snap_compare, size) -> None:
     assert snap_compare(samples.app_of(ScriptedAssistant()), terminal_size=size, run_before=quiet)
+
+
+@sizes
+def test_opening(snap_compare, size, monkeypatch) -> None:
+    never = threading.Event()
+    monkeypatch.setattr(tui.app, "_import_chat", lambda: never.wait(2))
+
+    async def typed(pilot) -> None:
+        await until(pilot, lambda: pilot.app.focused is not None)
+        await pilot.press(*"Hello", "enter", *"and")
+        await quiet(pilot)
+
+    app = AssistantApp(lambda: cast("Assistant", ScriptedAssistant()))
+    assert snap_compare(app, terminal_size=size, run_before=typed)
 
 
 @sizes

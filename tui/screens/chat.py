@@ -23,6 +23,7 @@ from assistant.conversation.reply import ReplyFinished
 from assistant.errors import AssistantError
 from assistant.visible import sanitise
 from tui.live_reply import LiveReply
+from tui.opening import NARROW
 from tui.prompting.slash import Ordered
 from tui.rebuild_job import RebuildJob
 from tui.screens.chat_commands import ChatCommands
@@ -39,8 +40,6 @@ from tui.widgets.prompt import Prompt
 from tui.widgets.sidebar import Sidebar
 from tui.widgets.status import StatusLine
 from tui.widgets.writing import Writing
-
-NARROW = 100
 
 
 class ChatScreen(ConversingScreen):
