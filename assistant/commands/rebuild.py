@@ -96,7 +96,7 @@ async def _rebuilt(assistant: Assistant, force: bool) -> Rebuilt:
                 found = event
             else:
                 if not told:
-                    click.echo(assistant.rebuild.expectation().words, err=True)
+                    click.echo((await assistant.rebuild.expectation()).words, err=True)
                 told = True
                 _show(event)
     if sys.stderr.isatty():

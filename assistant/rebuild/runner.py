@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -84,17 +85,18 @@ class Rebuild:
         """Whether a rebuild is under way."""
         return self._running
 
-    def expectation(self) -> Expectation:
-        """What a rebuild would need now.
+    async def expectation(self) -> Expectation:
+        """What a rebuild would need now; the model file is looked into beside what else goes on.
 
         Raises: ModelError: there is no model, or it cannot be used.
         """
-        mark = self._model.fingerprint()
+        mark = await asyncio.to_thread(self._model.fingerprint)
         made = [record for record in self._store.profiles.list() if record.model_fingerprint == mark]
         newest = max(made, key=lambda record: record.version, default=None)
         last = newest.outcome.get("seconds", {}) if newest else {}
         choice = self._settings().preferences.estimator
-        return expect(self._model, self._paths, last, psutil.virtual_memory().available, choice)
+        free = psutil.virtual_memory().available
+        return await asyncio.to_thread(expect, self._model, self._paths, last, free, choice)
 
     async def run(self, *, force: bool = False) -> AsyncGenerator[RebuildEvent]:
         """Rebuild the profile from the items that are used; `force` also where nothing has changed.

@@ -46,9 +46,9 @@ def test_it_is_said_in_one_line():
     )
 
 
-def test_the_last_rebuild_with_this_model_counts(assistant, tmp_path):
-    assert assistant.rebuild.expectation().guessed
+async def test_the_last_rebuild_with_this_model_counts(assistant, tmp_path):
+    assert (await assistant.rebuild.expectation()).guessed
     add_profile(assistant, vector_bytes(tmp_path))
-    found = assistant.rebuild.expectation()
+    found = await assistant.rebuild.expectation()
     outcome = assistant.store.profiles.list()[0].outcome
     assert found.guessed != bool(outcome["seconds"])

@@ -547,7 +547,7 @@ class ScriptedRebuild:
         self.runs = 0
         self._cancelled = False
 
-    def expectation(self) -> Expectation:
+    async def expectation(self) -> Expectation:
         return Expectation(in_torch=True, convert=True, memory=1_400_000_000, seconds=240.0, guessed=True)
 
     async def run(self, *, force: bool = False) -> AsyncIterator[RebuildEvent]:

@@ -209,7 +209,7 @@ class ModelsScreen(Screen[None]):
         if self._offer.version is not None:
             return offer_words(self._offer, 0, "")
         texts = sum(item.used for item in self._assistant.preferences.items())
-        return offer_words(self._offer, texts, self._assistant.rebuild.expectation().words)
+        return offer_words(self._offer, texts, (await self._assistant.rebuild.expectation()).words)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what can be done now."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import ClassVar
 
 from textual import work
@@ -83,7 +82,7 @@ class RebuildPanel(VerticalScroll, can_focus=False):
     async def _expect(self, intro: str) -> None:
         """Say what a rebuild will take, after a look into the model file."""
         with telling(self):
-            expected = sanitise((await asyncio.to_thread(self._assistant.rebuild.expectation)).words)
+            expected = sanitise((await self._assistant.rebuild.expectation()).words)
             if not self._job.running:
                 text = f"{intro}\n{expected[0].upper()}{expected[1:]}. “What learns” on page 5 changes that."
                 self.query_one("#rebuild-intro", Static).update(Content(text))
