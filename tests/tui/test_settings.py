@@ -262,6 +262,26 @@ async def test_versions_roll_back(settle) -> None:
         assert "Version 2" in shown(app, "#outcome-head")
 
 
+async def test_numbers_turn_the_pages_wherever_they_lead(settle) -> None:
+    app = app_of(with_profile())
+    pages = {"1": "learned", "2": "rebuild", "3": "outcome", "4": "versions", "5": "general", "6": "keys-page"}
+    async with app.run_test(size=(140, 45)) as pilot:
+        screen = await open_page(pilot, "1")
+        for key in "123456543215263141":
+            await pilot.press(key)
+            page = screen.query_one(f"#{pages[key]}")
+            bar = screen.query_one("#areas" if key in "56" else "#workbench", TabbedContent)
+
+            def arrived(page=page, bar=bar) -> bool:
+                focused = screen.focused
+                return bar.active == page.id and focused is not None and {page, bar} & {*focused.ancestors}
+
+            await settle(pilot, arrived)
+            assert not isinstance(screen.focused, Input | TextArea)
+        await pilot.press("3", "tab")
+        await settle(pilot, lambda: screen.query_one("#outcome") in screen.focused.ancestors)
+
+
 async def test_a_setting_is_saved_or_its_fault_named_in_place(settle) -> None:
     assistant = ScriptedAssistant()
     app = app_of(assistant)

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.signal import Signal
-from textual.widgets import Footer, TabbedContent, TabPane
+from textual.widgets import Footer, Input, TabbedContent, TabPane, Tabs, TextArea
 
 from assistant.app import Assistant
 from tui.keymap import Section
@@ -34,6 +34,7 @@ class SettingsScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f2,ctrl+comma", "close", "Back", id="settings.close"),
         Binding("b", "rebuild", "Rebuild", id="settings.rebuild"),
+        Binding("ctrl+f", "find", "Find a setting", priority=True, id="settings.find"),
         Binding("1", "go('learned')", "Learned from", show=False, id="settings.learned"),
         Binding("2", "go('rebuild')", "Rebuild page", show=False, id="settings.rebuild_page"),
         Binding("3", "go('outcome')", "What I think you like", show=False, id="settings.outcome"),
@@ -119,8 +120,15 @@ class SettingsScreen(Screen[None]):
         # The chain leaves out what is not displayed, but knows no order in a page that has not been laid out yet.
         reachable = set(self.focus_chain)
         first = next((widget for widget in self.query_one(f"#{page}").query("*") if widget in reachable), None)
-        if first is not None:
-            first.focus()
+        if first is None or isinstance(first, Input | TextArea):
+            # A number that is to turn the page would be written into it; tab leads there.
+            first = self.query_one("#areas" if page in ALONE else "#workbench", TabbedContent).query_one(Tabs)
+        first.focus()
+
+    def action_find(self) -> None:
+        """Go to the line that searches all settings."""
+        self.action_go("general")
+        self.call_after_refresh(self.query_one(GeneralPanel).find)
 
     def action_rebuild(self) -> None:
         """Go to the rebuild and start it."""

@@ -19,7 +19,6 @@ class GeneralPanel(Vertical):
     """A row a setting; what is changed is saved at once."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+f", "find", "Find a setting", id="general.find"),
         Binding("ctrl+r", "reset", "Back to the default", id="general.reset"),
     ]
 
@@ -69,7 +68,7 @@ class GeneralPanel(Vertical):
             event.stop()
             self.screen.focus_next()
 
-    def action_find(self) -> None:
+    def find(self) -> None:
         """Go to the line that searches."""
         self.query_one("#find-setting", Input).focus()
 
