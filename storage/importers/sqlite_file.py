@@ -45,7 +45,8 @@ class ForeignDatabase:
             names = [column[0] for column in found.description]
             for row in found:
                 yield dict(zip(names, row, strict=True))
-        except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
+        # MemoryError: what SQLite says of some damaged schemas, and of a cell that claims too much.
+        except (sqlite3.Error, OverflowError, UnicodeDecodeError, MemoryError) as error:
             raise InvalidImportError(
                 f"{self._name}: is damaged, or not laid out as expected ({type(error).__name__}); "
                 "open it once with the program that made it, then import it again"
