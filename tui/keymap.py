@@ -15,6 +15,8 @@ Section = tuple[str, Sequence[BindingType]]
 _NAMED = {key.value for key in Keys} | {f"f{number}" for number in range(1, 25)}
 _KEY = re.compile(r"((?:ctrl|shift|alt|super|meta)\+)*(?P<last>.+)")
 EVERYWHERE = "Everywhere"
+WITHIN = " › "
+"""Between a place and a part of it, in which the keys of both are obeyed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +81,8 @@ def _met_by(name: str, sections: Sequence[Section]) -> list[Section]:
     own = [title for title, bindings in sections if any(isinstance(b, Binding) and b.id == name for b in bindings)]
     if EVERYWHERE in own:
         return list(sections)
-    return [section for section in sections if section[0] in (*own, EVERYWHERE)]
+    return [section for section in sections if section[0] == EVERYWHERE or any(_together(section[0], t) for t in own)]
+
+
+def _together(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}{WITHIN}") or other.startswith(f"{one}{WITHIN}")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 from textual.binding import Binding
 from textual.widgets import DataTable, Input, Select, Static, Switch
 
+import tui
 from assistant.settings import Settings
 from tests.tui.doubles import ScriptedAssistant
 from tests.tui.reading import views
-from tests.tui.samples import app_of, with_conversations
+from tests.tui.samples import app_of, with_conversations, with_items
 from tests.tui.test_settings import open_page
-from tui.keymap import keymap_of, problem_with
+from tui.app import AssistantApp
+from tui.key_sections import key_sections
+from tui.keymap import bindings_of, keymap_of, problem_with
 from tui.screens.chat import ChatScreen
 from tui.screens.help import HelpScreen
 from tui.screens.settings import SettingsScreen
@@ -38,6 +44,43 @@ def test_a_key_may_mean_different_things_in_places_that_are_never_active_togethe
     assert "Stop" in problem_with("chat.new", "escape", SECTIONS, {})
     assert problem_with("chat.new", "escape", SECTIONS, {"chat.stop": "f9"}) == ""
     assert "Rebuild" in problem_with("app.help", "b", SECTIONS, {})
+
+
+def test_a_page_and_the_screen_that_it_is_part_of_are_active_together() -> None:
+    page = ("Settings › Versions", [Binding("u", "use", "Use", id="versions.use")])
+    other = ("Settings › Keys", [Binding("x", "reset", "Usual keys", id="keys.reset")])
+    sections = [*SECTIONS, page, other]
+    assert "Rebuild" in problem_with("versions.use", "b", sections, {})
+    assert "Use" in problem_with("settings.rebuild", "u", sections, {})
+    assert problem_with("versions.use", "x", sections, {}) == ""
+
+
+def test_every_key_of_ours_can_be_another_one() -> None:
+    known = bindings_of(key_sections(AssistantApp.BINDINGS))
+    modules = [importlib.import_module(found.name) for found in pkgutil.walk_packages(tui.__path__, "tui.")]
+    kinds = {kind for module in modules for kind in vars(module).values() if isinstance(kind, type)}
+    ours = [kind for kind in kinds if kind.__module__.startswith("tui.") and "BINDINGS" in vars(kind)]
+    assert len(ours) > 25
+    for kind in ours:
+        for binding in kind.BINDINGS:
+            assert isinstance(binding, Binding), (kind, binding)
+            assert known.get(binding.id) is binding, (kind, binding)
+
+
+def test_no_two_keys_have_one_name() -> None:
+    names = [one.id for _, bindings in key_sections(AssistantApp.BINDINGS) for one in bindings]
+    assert len(names) == len(set(names))
+
+
+async def test_a_key_within_a_page_can_be_another_one(settle) -> None:
+    assistant = with_items()
+    assistant.settings = Settings(keys={"learned.toggle": "z"})
+    app = app_of(assistant)
+    async with app.run_test(size=(140, 45)) as pilot:
+        await open_page(pilot, "1")
+        used = [item.used for item in assistant.preferences.items()]
+        await pilot.press("z")
+        await settle(pilot, lambda: [item.used for item in assistant.preferences.items()] != used)
 
 
 async def test_keys_from_the_settings_are_obeyed_and_in_the_help(settle) -> None:

@@ -4,6 +4,7 @@ import threading
 from typing import cast
 
 import pytest
+from textual.widgets import Tabs
 
 import tui.app
 from assistant.app import Assistant
@@ -47,7 +48,7 @@ async def turn_to(pilot, key: str, page: str) -> None:
 
     def arrived() -> bool:
         focused = pilot.app.screen.focused
-        return focused is not None and any(node.id == page for node in focused.ancestors)
+        return isinstance(focused, Tabs) or (focused is not None and any(node.id == page for node in focused.ancestors))
 
     await until(pilot, arrived)
 

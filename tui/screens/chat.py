@@ -14,7 +14,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message as Event
-from textual.widgets import Footer
 from textual.worker import Worker
 
 from assistant.app import Assistant
@@ -34,6 +33,7 @@ from tui.screens.welcome import welcome
 from tui.telling import telling
 from tui.widgets.conversations import ConversationList
 from tui.widgets.hits import HitList
+from tui.widgets.key_line import KeyLine
 from tui.widgets.message import MessageView
 from tui.widgets.messages import MessageList
 from tui.widgets.prompt import Prompt
@@ -109,7 +109,7 @@ class ChatScreen(ConversingScreen):
                 yield self._messages
                 yield self._writing
                 yield self._status
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     async def on_mount(self) -> None:
         self._sidebar.display = self._assistant.settings.appearance.sidebar and self.app.size.width >= NARROW

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import Worker
 
 from assistant.conversation.answering import ReplyStarted
@@ -21,6 +21,7 @@ from assistant.errors import AssistantError
 from assistant.records import Piece, Prefill, Thought
 from assistant.visible import one_line
 from tui.text import literal
+from tui.widgets.key_line import KeyLine
 from tui.widgets.prompt import Prompt
 from tui.widgets.reply_pane import ReplyPane
 
@@ -77,7 +78,7 @@ class CompareScreen(Screen[None]):
         with Vertical(id="compare-bottom"):
             yield self._state
             yield self._prompt
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._begin()

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
 from textual.signal import Signal
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.widgets import DataTable, Input, Static
 
 from assistant.app import Assistant
 from assistant.errors import AssistantError
@@ -26,6 +26,7 @@ from tui.download_job import DownloadJob
 from tui.figures import count, size
 from tui.text import literal
 from tui.widgets.confirm import ConfirmModal
+from tui.widgets.key_line import KeyLine
 from tui.widgets.models.download_line import DownloadLine
 from tui.widgets.models.offer import Offer, offer_for, offer_words
 from tui.widgets.models.rows import Coming, Here, Offered, details, rows_of
@@ -81,7 +82,7 @@ class ModelsScreen(Screen[None]):
         yield Static(id="models-said")
         yield DownloadLine(id="models-download")
         yield Input(placeholder=PLACEHOLDER, compact=True, id="models-name")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._changed.subscribe(self, self._download_changed)

@@ -9,12 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.signal import Signal
-from textual.widgets import Footer, Input, TabbedContent, TabPane, Tabs, TextArea
+from textual.widgets import Input, TabbedContent, TabPane, Tabs, TextArea
 
 from assistant.app import Assistant
 from tui.keymap import Section
 from tui.rebuild_job import RebuildJob
 from tui.widgets.general_panel import GeneralPanel
+from tui.widgets.key_line import KeyLine
 from tui.widgets.keys_panel import KeysPanel
 from tui.widgets.preferences.influence import InfluenceTable
 from tui.widgets.preferences.learned import LearnedPanel
@@ -34,7 +35,7 @@ class SettingsScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f2,ctrl+comma", "close", "Back", id="settings.close"),
         Binding("b", "rebuild", "Rebuild", id="settings.rebuild"),
-        Binding("ctrl+f", "find", "Find a setting", priority=True, id="settings.find"),
+        Binding("ctrl+f", "find", "Find a setting", show=False, priority=True, id="settings.find"),
         Binding("1", "go('learned')", "Learned from", show=False, id="settings.learned"),
         Binding("2", "go('rebuild')", "Rebuild page", show=False, id="settings.rebuild_page"),
         Binding("3", "go('outcome')", "What I think you like", show=False, id="settings.outcome"),
@@ -71,7 +72,7 @@ class SettingsScreen(Screen[None]):
                 yield GeneralPanel(self._assistant)
             with TabPane("6 Keys", id="keys-page"):
                 yield KeysPanel(self._assistant, self._sections)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._changed.subscribe(self, self._rebuild_changed)

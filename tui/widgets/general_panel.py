@@ -27,7 +27,7 @@ class GeneralPanel(Vertical):
         self._assistant = assistant
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="Find a setting", compact=True, id="find-setting")
+        yield Input(placeholder="Find a setting · ctrl+f", compact=True, id="find-setting")
         with VerticalScroll(can_focus=False):
             yield from self._rows()
             yield Static("No setting has these words.", classes="hint", id="no-setting")

@@ -15,7 +15,7 @@ from textual.widgets import DataTable, Static
 
 from assistant.app import Assistant
 from assistant.visible import sanitise
-from tui.keymap import Section, keymap_of, problem_with, tidy
+from tui.keymap import WITHIN, Section, keymap_of, problem_with, tidy
 from tui.telling import telling
 from tui.widgets.text_modal import LineModal
 
@@ -62,7 +62,7 @@ class KeysPanel(Vertical):
                 if isinstance(binding, Binding) and binding.id:
                     own = keymap.keys.get(binding.id)
                     what = binding.tooltip or binding.description
-                    note = f"usually {binding.key}" if own else title.split(" (")[0]
+                    note = f"usually {binding.key}" if own else title.split(" (")[0].split(WITHIN)[-1]
                     table.add_row(Content(what), Content(own or binding.key), Content.styled(note, "dim"))
                     self._shown.append(binding)
         table.move_cursor(row=row)
