@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from textual.widgets import Button, DataTable, Input, Switch
+from textual.widgets import Button, DataTable, Input, Switch, Tabs
 
 from assistant.app import Assistant
 from tests.assistant.conftest import prepare_home, query
@@ -122,6 +122,8 @@ async def test_without_vectors_there_is_only_the_field_and_its_letters_are_text(
     app = app_of(assistant)
     async with app.run_test() as pilot:
         screen = await open_page(pilot, "3")
+        await settle(pilot, lambda: isinstance(screen.focused, Tabs))
+        await pilot.press("tab")
         await settle(pilot, lambda: screen.query_one("#vector-path").has_focus)
         assert not screen.query_one("#vectors").display
         assert shown(app, "#vectors-title") == "Imported vectors"
