@@ -29,7 +29,16 @@ MAX_MAIL = 32 << 20
 _OTHERS, _DAMAGED = "mails by others", "damaged mails"
 _NOTHING_OWN = "mails without a word of yours (only quoted, empty, encrypted or attached)"
 _SOFT_BREAK = re.compile(r"(?<=[^\n-]) \n(?=[^>\s])")
-_MALFORMED = (MessageError, LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError)
+_MALFORMED = (
+    MessageError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    RecursionError,
+)
 """What the email package raises on headers and bodies that are not what they should be."""
 
 
