@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.screen import Screen
 from textual.signal import Signal
 from textual.theme import Theme
@@ -26,6 +27,7 @@ from assistant.visible import sanitise
 from tui.attention import LONG_SECONDS, call_sequence
 from tui.clipboard import clipboard_tool, hand_over
 from tui.commands import BindingCommands
+from tui.driver import that_wakes
 from tui.keymap import Section, keymap_of
 from tui.opening import FirstLook, OpeningScreen, TypedAhead, first_look
 from tui.prompting.slash import COMMANDS, Ordered, SlashCommand
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from tui.screens.models import ModelsScreen
 
 FAILED = 1
+CHAT, OTHERS = ("assistant.app", "tui.screens.chat"), ("tui.key_sections",)
+"""Modules of the chat and of all other screens."""
 
 
 def toss() -> bool:
@@ -78,6 +82,10 @@ class AssistantApp(App[int]):
     rebuild_job: RebuildJob
     download_job: DownloadJob
     _chat_screen: ChatScreen
+
+    def get_driver_class(self) -> type[Driver]:
+        """What writes to the terminal and reads the keys."""
+        return that_wakes(super().get_driver_class())
 
     def __init__(
         self,
@@ -131,7 +139,7 @@ class AssistantApp(App[int]):
     @work
     async def _open(self, open_home: Callable[[], Assistant]) -> None:
         """Read the rest of the program beside the first frame, then open the home and go to the chat."""
-        await asyncio.to_thread(_import_chat)
+        await asyncio.to_thread(_import, CHAT)
         try:
             self._furnish(open_home())
         except AssistantError as error:
@@ -140,6 +148,7 @@ class AssistantApp(App[int]):
             return
         await self._begin()
         self.call_later(self._type_again)
+        await asyncio.to_thread(_import, OTHERS)  # or the first f2 would have to wait for it
 
     def _begin(self) -> AwaitMount:
         theme = self.assistant.settings.appearance.theme
@@ -354,8 +363,8 @@ class AssistantApp(App[int]):
             await self.assistant.close()
 
 
-def _import_chat() -> None:
-    for name in ("assistant.app", "tui.screens.chat"):
+def _import(names: Iterable[str]) -> None:
+    for name in names:
         import_module(name)
 
 

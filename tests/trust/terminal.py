@@ -91,6 +91,12 @@ class Terminal:
                 self.process.wait(SECONDS)
 
 
+def has_history(home: Path) -> bool:
+    """Whether there is a history yet: the prompt takes text before it is opened."""
+    there = (home / "data" / "history.db").exists()
+    return there and bool(query(home, "SELECT 1 FROM sqlite_master WHERE name = 'messages'"))
+
+
 def replies(home: Path) -> int:
     return query(home, REPLIED)[0][0]
 

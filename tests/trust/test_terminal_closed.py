@@ -9,7 +9,7 @@ import pytest
 
 from tests.assistant.conftest import COMMAND, CommandLine, children, command_environment, prepare_home, query, wait_gone
 from tests.tiny_models import write_tiny_model
-from tests.trust.terminal import PLACEHOLDER, Terminal
+from tests.trust.terminal import PLACEHOLDER, Terminal, has_history
 
 STREAMING = "SELECT length(text) FROM messages WHERE role = 'assistant' AND state = 'streaming'"
 
@@ -20,7 +20,7 @@ def test_nothing_runs_on_and_what_came_is_kept(tmp_path: Path, how: str):
     with Terminal([*COMMAND, "--home", str(home)], command_environment()) as terminal:
         terminal.wait(lambda: PLACEHOLDER in terminal.written)
         terminal.keys("hello\r")
-        terminal.wait(lambda: any(length for (length,) in query(home, STREAMING)))
+        terminal.wait(lambda: has_history(home) and any(length for (length,) in query(home, STREAMING)))
         processes = children(terminal.process.pid)
         assert processes
         if how == "closed":
