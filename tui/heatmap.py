@@ -1,4 +1,4 @@
-"""A text coloured by what the person causes in it; strong tokens are also bold and underlined."""
+"""A text coloured by what the person causes in it; each level has a lettering of its own, too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tui.text import literal
 LEVELS: tuple[tuple[str, str, dict[Measure, float]], ...] = (
     ("bold underline on $accent 45%", "strong", {"ratio": 2.0, "difference": 0.2}),
     ("underline on $accent 30%", "clear", {"ratio": 1.0, "difference": 0.1}),
-    ("on $accent 15%", "slight", {"ratio": 0.3, "difference": 0.05}),
+    ("italic on $accent 15%", "slight", {"ratio": 0.3, "difference": 0.05}),
 )
 """A style, its name in the legend, and from which effect (nats, or difference of probabilities) it holds."""
 
