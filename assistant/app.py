@@ -46,7 +46,7 @@ class Assistant:
         self.importing = Importing(store, paths)
         self.exporting = Exporting(store)
         self.preferences = Preferences(store)
-        self.profiles = Profiles(store, paths, self.preferences)
+        self.profiles = Profiles(store, paths, self.preferences, self.model)
         self.vectors = Vectors(store, paths, self.model)
         engine = Engine(paths.engine_log)
         loader = ModelLoader(engine, self.model, paths, lambda: self.settings)

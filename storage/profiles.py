@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+from datetime import datetime
 from typing import Any
 
 from storage.database import Database, Row
@@ -34,24 +35,27 @@ class Profiles:
         description: str,
         vector: bytes | None,
         item_hashes: dict[str, str],
+        description_edited: bool = False,
+        created_at: datetime | None = None,
     ) -> ProfileRecord:
-        """Store what a rebuild found as the next version; which version is in use stays as it is.
+        """Store what a rebuild found, now or at `created_at`, as the next version; the one in use stays in use.
 
         It is stale from the start where an item was forgotten while it was learned from.
         """
         values = (
-            to_timestamp(now()),
+            to_timestamp(created_at or now()),
             model_fingerprint,
             inputs_hash,
             json.dumps(outcome),
             description,
+            description_edited,
             vector,
         )
         with self._db.transaction():
             version = self._db.write(
                 "INSERT INTO profiles "
-                "(created_at, model_fingerprint, inputs_hash, outcome, description, vector) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                "(created_at, model_fingerprint, inputs_hash, outcome, description, description_edited, vector) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 values,
             ).lastrowid
             self._db.write_many(

@@ -22,6 +22,8 @@ from tui.widgets.general_panel import GeneralPanel
 from tui.widgets.import_modal import ImportModal
 from tui.widgets.keys_panel import KeysPanel
 from tui.widgets.message import MessageView
+from tui.widgets.path_modal import PathModal
+from tui.widgets.preferences.comparison import ComparisonModal
 from tui.widgets.preferences.influence import InfluenceTable
 from tui.widgets.preferences.learned import LearnedPanel
 from tui.widgets.preferences.outcome import OutcomePanel
@@ -56,6 +58,8 @@ DIALOGS: tuple[Section, ...] = (
     ("Exporting", ExportModal.BINDINGS),
     ("Editing a text", TextModal.BINDINGS),
     ("Editing a line", LineModal.BINDINGS),
+    ("A path", PathModal.BINDINGS),
+    ("Versions compared", ComparisonModal.BINDINGS),
 )
 
 

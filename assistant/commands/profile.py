@@ -1,4 +1,4 @@
-"""`assistant profile`: see, use, switch off, explain and export what was learned."""
+"""`assistant profile`: see, use, compare, switch off, explain, export, import and delete what was learned."""
 
 from __future__ import annotations
 
@@ -196,16 +196,85 @@ def include(chosen: Globals, items: tuple[str, ...]) -> None:
 
 @profile.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--version", type=int, help="The version that a .zip gets; else the one in use.")
+@click.option("--force", is_flag=True, help="Replace a .zip that is there.")
 @pass_globals
-def export(chosen: Globals, file: Path) -> None:
-    """Write the vector in use to FILE.gguf, a llama.cpp control vector, with the strength applied."""
+def export(chosen: Globals, file: Path, version: int | None, force: bool) -> None:
+    """Write what was learned to FILE.zip, or the vector in use to FILE.gguf.
+
+    FILE.zip is a whole version for `assistant profile import`: vector, description, phrases and figures, but none of
+    your texts. FILE.gguf is a llama.cpp control vector, with the strength applied.
+    """
     from assistant.visible import sanitise
 
     async def work() -> None:
         async with opened(chosen) as assistant:
-            assistant.profiles.export(file)
             shown = sanitise(str(file))
-            click.echo(f"{shown}: written; load it with `--control-vector {shown}` in llama.cpp")
+            if file.suffix.lower() == ".zip":
+                number = _in_use(assistant).version if version is None else version
+                assistant.profiles.export_version(number, file, force=force)
+                click.echo(f"{shown}: written; `assistant profile import {shown}` reads version {number} from it")
+            elif version is not None:
+                raise click.UsageError("--version needs a FILE that ends in .zip.")
+            else:
+                assistant.profiles.export(file)
+                click.echo(f"{shown}: written; load it with `--control-vector {shown}` in llama.cpp")
+
+    run(work())
+
+
+@profile.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_globals
+def import_(chosen: Globals, file: Path, as_json: bool) -> None:
+    """Keep the version in a FILE.zip of `assistant profile export` as a new one, not in use."""
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            added = assistant.profiles.import_version(file)
+            if as_json:
+                print_json(added)
+                return
+            click.echo(_line(added))
+            if added.other_model:
+                click.echo("It is for another model than the one in use, and steers once that one is chosen.", err=True)
+
+    run(work())
+
+
+@profile.command()
+@click.argument("version", type=int)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_globals
+def delete(chosen: Globals, version: int, yes: bool) -> None:
+    """Erase a version: vector, phrases, description and figures, but none of your texts. There is no undo."""
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            click.echo(_line(assistant.profiles.get(version)), err=True)
+            if not yes:
+                click.confirm("Erase this version? Your texts stay; automatic backups go.", abort=True, err=True)
+            assistant.profiles.delete(version)
+            click.echo(f"Version {version} is erased.")
+
+    run(work())
+
+
+@profile.command()
+@click.argument("before", type=int)
+@click.argument("after", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_globals
+def compare(chosen: Globals, before: int, after: int, as_json: bool) -> None:
+    """Show what changed from one version to another: texts, phrases, description, figures."""
+    from assistant.profile.comparison import comparison_lines
+    from assistant.visible import sanitise
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            found = assistant.profiles.compare(before, after)
+            print_json(found) if as_json else click.echo(sanitise("\n".join(comparison_lines(found))))
 
     run(work())
 
@@ -222,6 +291,7 @@ def _in_use(assistant: Assistant) -> Profile:
 def _line(version: Profile) -> str:
     o = version.outcome
     marks = ("  in use" if version.in_use else "") + ("  stale" if version.stale else "")
+    marks += ("  imported" if version.imported else "") + ("  for another model" if version.other_model else "")
     when = version.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
     return (
         f"{version.version:>4}  {when}  {o.items} items  {o.form}  "

@@ -1,18 +1,22 @@
-"""Versions of the steering profile: use, roll back, strength, description, explanation, export."""
+"""Versions of the steering profile: use, roll back, strength, description, explanation, comparison, files."""
 
 from __future__ import annotations
 
+import builtins
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from assistant.errors import AssistantError, RebuildError
+from assistant.errors import AssistantError, ModelError, RebuildError
+from assistant.models.active import ActiveModel
 from assistant.paths import Paths
+from assistant.profile.combination import forget_combinations
+from assistant.profile.comparison import Comparison, Side, compare
 from assistant.profile.influence import Influential, influential
 from assistant.profile.preferences import Preferences
 from assistant.records import Outcome, Passage, Phrase, Span, SteeringState
@@ -23,11 +27,18 @@ from storage.records import EffectRecord, ProfileRecord
 from storage.store import Store
 
 MAX_STRENGTH = 2.0
+IMPORTED = "imported"
+"""Stands for the hash of what went into a version where that is not known; no rebuild finds the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One version as shown: `description` is the person's edit where there is one."""
+    """One version as shown: `description` is the person's edit where there is one.
+
+    Attributes:
+        imported: it came from a file, and what it was learned from is not here.
+        other_model: it was made for a model that is not the one at hand, which it cannot steer.
+    """
 
     version: int
     created_at: datetime
@@ -38,6 +49,8 @@ class Profile:
     has_vector: bool
     stale: bool
     in_use: bool
+    imported: bool = False
+    other_model: bool = False
 
     @property
     def describes(self) -> bool:
@@ -73,10 +86,11 @@ class Explanation:
 class Profiles:
     """Profile versions of one home."""
 
-    def __init__(self, store: Store, paths: Paths, preferences: Preferences) -> None:
+    def __init__(self, store: Store, paths: Paths, preferences: Preferences, model: ActiveModel) -> None:
         self._store = store
         self._paths = paths
         self._preferences = preferences
+        self._model = model
 
     def current(self) -> Profile | None:
         """The version in use."""
@@ -94,14 +108,14 @@ class Profiles:
             raise AssistantError(
                 f"there is no profile version {version}; `assistant profile list` shows them"
             ) from error
-        return _profile(record, self.state())
+        return _profile(record, self.state(), self._fingerprint())
 
     def all(self) -> list[Profile]:
         """All versions, newest first; those kept by a program version with another outcome cannot be shown."""
-        state, shown = self.state(), []
+        state, fingerprint, shown = self.state(), self._fingerprint(), builtins.list[Profile]()
         for record in self._store.profiles.list():
             with suppress(RebuildError):
-                shown.append(_profile(record, state))
+                shown.append(_profile(record, state, fingerprint))
         return shown
 
     def state(self) -> SteeringState:
@@ -198,6 +212,71 @@ class Profiles:
         except OSError as error:
             raise AssistantError(f"{path}: cannot be written ({error.strerror or error})") from error
 
+    def compare(self, before: int, after: int) -> Comparison:
+        """What changed from one version to another.
+
+        Raises: AssistantError: there is no such version.
+        """
+        return compare(self._side(before), self._side(after))
+
+    def export_version(self, version: int, path: Path, *, force: bool = False) -> None:
+        """Write a version whole, with vector, words and figures, to a file that `import_version` reads.
+
+        Raises: AssistantError: no such version, there is a file already and not `force`, or it cannot be written.
+        """
+        from assistant.profile.version_file import VersionFile, write_version
+
+        profile = self.get(version)
+        held = VersionFile(
+            profile.created_at,
+            profile.model_fingerprint,
+            profile.description,
+            profile.description_edited,
+            profile.outcome,
+            self.vector(profile),
+        )
+        write_version(path, held, force=force)
+
+    def import_version(self, path: Path) -> Profile:
+        """Keep the version in a file as the next one, not in use; no text comes with it.
+
+        Raises: AssistantError: no such file, or it is not taken; nothing is kept.
+        """
+        from assistant.profile.version_file import read_version
+
+        held = read_version(path)
+        if held.vector is not None and held.model_fingerprint == self._fingerprint():
+            self._check_fit(path, held.vector)
+        record = self._store.profiles.add(
+            model_fingerprint=held.model_fingerprint,
+            inputs_hash=IMPORTED,
+            outcome=asdict(held.outcome),
+            description=held.description,
+            vector=held.vector,
+            item_hashes={},
+            description_edited=held.description_edited,
+            created_at=held.created_at,
+        )
+        return self.get(record.version)
+
+    def delete(self, version: int) -> None:
+        """Erase a version with its vector, phrases and figures; the texts it was learned from stay.
+
+        Raises: AssistantError: there is no such version, or it steers now.
+        """
+        state = self.state()
+        if state.enabled and state.version == version:
+            raise AssistantError(
+                f"version {version} is in use; put another one to use or switch the profile off, then delete it"
+            )
+        self._store.profiles.delete(version)
+        path = self._paths.profile_vector(version)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise AssistantError(f"{path}: cannot be removed ({error.strerror}); remove it by hand") from error
+        forget_combinations(self._paths.profiles)
+
     def vector(self, profile: Profile) -> bytes | None:
         """The version's vector as the bytes of a GGUF file; None where nothing helped."""
         return self._store.profiles.get(profile.version).vector
@@ -218,11 +297,30 @@ class Profiles:
             raise AssistantError(f"{path}: cannot be written ({error.strerror or error})") from error
         return path
 
+    def _fingerprint(self) -> str:
+        """Of the model at hand; empty where there is none."""
+        try:
+            return self._model.fingerprint()
+        except ModelError:
+            return ""
+
+    def _side(self, version: int) -> Side:
+        profile = self.get(version)
+        items = None if profile.imported else self._store.profiles.get(version).item_hashes
+        return Side(version, profile.description, profile.outcome, items)
+
+    def _check_fit(self, path: Path, vector: bytes) -> None:
+        from assistant.profile.version_file import vector_of
+
+        header, read = self._model.header(), vector_of(vector)
+        if read.width != header.width or read.layers[-1] >= header.blocks:
+            raise AssistantError(f"{path}: its vector does not fit the model that it names")
+
     def _shown(self) -> Profile:
         """The version in use, else the newest one."""
         profile = self.current()
         if profile is None and (latest := self._store.profiles.latest()):
-            profile = _profile(latest, self.state())
+            profile = _profile(latest, self.state(), self._fingerprint())
         if profile is None:
             raise AssistantError("there is no profile yet; run `assistant rebuild` or press Rebuild in the settings")
         return profile
@@ -241,7 +339,7 @@ def _outcomes() -> TypeAdapter[Outcome]:
     return TypeAdapter(Outcome)
 
 
-def _profile(record: ProfileRecord, state: SteeringState) -> Profile:
+def _profile(record: ProfileRecord, state: SteeringState, fingerprint: str) -> Profile:
     try:
         outcome = _outcomes().validate_python(record.outcome)
     except ValidationError as error:
@@ -258,6 +356,8 @@ def _profile(record: ProfileRecord, state: SteeringState) -> Profile:
         has_vector=record.vector is not None,
         stale=record.stale,
         in_use=record.version == state.version,
+        imported=record.inputs_hash == IMPORTED,
+        other_model=bool(fingerprint) and record.model_fingerprint != fingerprint,
     )
 
 

@@ -23,11 +23,12 @@ from assistant.engine import protocol as engine_protocol
 from assistant.engine import templates
 from assistant.engine.protocol import Turn
 from assistant.engine.tunings import Tunings
-from assistant.errors import EngineError, ModelError, SettingsError
+from assistant.errors import AssistantError, EngineError, ModelError, SettingsError
 from assistant.models import catalogue
 from assistant.models.gguf_file import read_contents
 from assistant.models.header import read_header
 from assistant.models.hub import protocol as hub_protocol
+from assistant.profile.version_file import read_version, write_version
 from assistant.rebuild import protocol as rebuild_protocol
 from assistant.settings import load_settings, save_setting
 from assistant.visible import sanitise
@@ -238,6 +239,18 @@ def _vector(data: bytes, folder: Path) -> None:
     assert all(direction.shape == (read.width,) for direction in read.directions.values())
 
 
+def _version(data: bytes, folder: Path) -> None:
+    path = folder / "version.zip"
+    path.write_bytes(data)
+    try:
+        read = read_version(path)
+    except AssistantError as error:
+        _one_line(error)
+        return
+    write_version(folder / "again.zip", read, force=True)
+    assert read_version(folder / "again.zip") == read
+
+
 def _header(data: bytes, folder: Path) -> None:
     path = folder / "model.gguf"
     path.write_bytes(data)
@@ -294,6 +307,22 @@ def _shown(data: bytes, folder: Path) -> None:
     assert not {"\x1b", "\x07", "\x9b", "\r", "\x08", "\u202e"} & set(shown)
 
 
+def _version_zip(chance: Random) -> bytes:
+    """A mutated exported version, or a whole archive of mutated parts."""
+    if chance.randrange(3) == 0:
+        return mutated(seeds.version(), chance, (*PIECES, b"PK\1\2", b"PK\3\4", b"PK\5\6", b"profile.json"))
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as out:
+        out.writestr(zipfile.ZipInfo("profile.json"), _VERSION_WORDS(chance))
+        if chance.randrange(4):
+            vector = seeds.vector()
+            out.writestr(
+                zipfile.ZipInfo("vector.gguf"), mutated(vector, chance, GGUF_PIECES) if chance.randrange(2) else vector
+            )
+    return held.getvalue()
+
+
+_VERSION_WORDS = _of_json(seeds.version_words)
 _CHATGPT = _of_json(lambda: seeds.CHATGPT)
 
 PARSERS: Mapping[str, Parser] = {
@@ -314,6 +343,7 @@ PARSERS: Mapping[str, Parser] = {
         _catalogue,
     ),
     "vector": Parser(_of_bytes(lambda _: seeds.vector(), (*PIECES, *GGUF_PIECES)), _vector),
+    "version": Parser(_version_zip, _version),
     "gguf": Parser(_of_bytes(lambda _: seeds.model(), (*PIECES, *GGUF_PIECES)), _header),
     "engine": Parser(_message(seeds.engine_lines()), _pipe(engine_protocol)),
     "rebuild": Parser(_message(seeds.rebuild_lines()), _pipe(rebuild_protocol, hub_protocol)),

@@ -18,6 +18,7 @@ from gguf import GGUFWriter
 from assistant.channel import encode
 from assistant.engine import protocol as engine
 from assistant.models.hub import protocol as hub
+from assistant.profile.version_file import VersionFile, write_version
 from assistant.rebuild import protocol as rebuild
 from steering.items import PreferenceItem, Source
 from storage.entries import ParsedConversation, ParsedMessage, VetoedPhrase
@@ -276,3 +277,19 @@ def messages_of(*modules: Any) -> tuple[type, ...]:
 
 def _item() -> PreferenceItem:
     return PreferenceItem("i", "How?", "So.", Source.WRITING, 1.0, "No.")
+
+
+@cache
+def version() -> bytes:
+    """An exported version of the profile."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "version.zip"
+        made = datetime(2025, 1, 1, tzinfo=UTC)
+        write_version(path, VersionFile(made, "fingerprint", "Says aye.", False, OUTCOME, vector()))
+        return path.read_bytes()
+
+
+def version_words() -> Any:
+    """Its figures and words."""
+    with zipfile.ZipFile(io.BytesIO(version())) as held:
+        return json.loads(held.read("profile.json"))

@@ -1,9 +1,10 @@
-"""Versions: what was rebuilt when, and back to any of them."""
+"""Versions: what was rebuilt when, back to any of them; compare, export, import, delete."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -11,11 +12,19 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import DataTable, Static
 
+from assistant.profile.comparison import comparison_lines
 from assistant.profile.profiles import Profile, Profiles
+from assistant.visible import sanitise
 from tui.figures import day
 from tui.telling import telling
+from tui.widgets.confirm import ConfirmModal
+from tui.widgets.path_modal import PathModal
+from tui.widgets.preferences.comparison import ComparisonModal
 
-COLUMNS = (("Version", 11), ("Made", 16), ("Texts", 5), ("Gain", 7), ("KL", 6), ("Form", 11), ("", 22))
+COLUMNS = (("Version", 11), ("Made", 16), ("Texts", 5), ("Gain", 7), ("KL", 6), ("Form", 11), ("", 30))
+HINT = "enter: use from now on · c: compare · x: export · d: delete"
+EXPORTED = "Vector, description, phrases and figures; none of your texts go into the file."
+IMPORTED = "A file that this program exported (.zip). It is kept as a new version, not put to use."
 
 
 class VersionsPanel(Vertical):
@@ -23,6 +32,11 @@ class VersionsPanel(Vertical):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,u", "use", "Use this version", id="versions.use"),
+        # The hint names them; shown below too, they would push "Back" out of a line of 80 characters.
+        Binding("c", "compare", "Compare with the one in use", show=False, id="versions.compare"),
+        Binding("x", "export", "Export to a file", show=False, id="versions.export"),
+        Binding("i", "import_version", "Import from a file", show=False, id="versions.import"),
+        Binding("d,delete", "delete", "Delete", show=False, id="versions.delete"),
     ]
 
     class Switched(Message):
@@ -34,7 +48,7 @@ class VersionsPanel(Vertical):
         self._shown: list[Profile] = []
 
     def compose(self) -> ComposeResult:
-        yield Static("enter puts a version to use from the next message on", classes="hint")
+        yield Static(HINT, classes="hint")
         yield DataTable[Content](cursor_type="row", id="versions")
 
     def on_mount(self) -> None:
@@ -52,7 +66,7 @@ class VersionsPanel(Vertical):
         for profile in self._shown:
             table.add_row(*_cells(profile))
         table.move_cursor(row=row)
-        hint = "enter puts a version to use from the next message on" if self._shown else "No version yet; b rebuilds."
+        hint = HINT + " · i: import" if self._shown else "No version yet; b rebuilds, i imports one from a file."
         self.query_one(".hint", Static).update(Content(hint))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
@@ -61,18 +75,95 @@ class VersionsPanel(Vertical):
 
     def action_use(self) -> None:
         """Put the version under the cursor to use."""
-        row = self.query_one(DataTable).cursor_row
-        if not 0 <= row < len(self._shown):
+        chosen = self._current()
+        if chosen is None:
             return
         with telling(self):
-            profile = self._profiles.use(self._shown[row].version)
+            profile = self._profiles.use(chosen.version)
             self.notify(f"Version {profile.version} is in use.", timeout=3)
             self.post_message(self.Switched())
+
+    @work
+    async def action_compare(self) -> None:
+        """Show what changed between the current version and the one in use, or the one before it."""
+        chosen = self._current()
+        other = chosen and _counterpart(chosen, self._shown)
+        if chosen is None or other is None:
+            self.notify("There is no other version to compare it with.", timeout=3)
+            return
+        before, after = sorted((chosen.version, other.version))
+        with telling(self):
+            lines = comparison_lines(self._profiles.compare(before, after))
+            await self.app.push_screen_wait(ComparisonModal(lines))
+
+    @work
+    async def action_export(self) -> None:
+        """Write the current version to a file."""
+        chosen = self._current()
+        if chosen is None:
+            return
+        modal = PathModal(f"Export version {chosen.version}", EXPORTED, f"~/version-{chosen.version}.zip")
+        target = await self.app.push_screen_wait(modal)
+        if target is None:
+            return
+        target = target if target.suffix.lower() == ".zip" else target.with_name(f"{target.name}.zip")
+        force = target.is_file()
+        if force and not await self.app.push_screen_wait(ConfirmModal(f"Replace {target}?", "Replace")):
+            return
+        with telling(self):
+            self._profiles.export_version(chosen.version, target, force=force)
+            self.notify(sanitise(f"{target}: written"), markup=False)
+
+    @work
+    async def action_import_version(self) -> None:
+        """Keep a version from a file; it is not put to use."""
+        path = await self.app.push_screen_wait(PathModal("Import a version", IMPORTED))
+        if path is None:
+            return
+        with telling(self):
+            added = self._profiles.import_version(path)
+            note = "; it is for another model than the one in use" if added.other_model else "; enter puts it to use"
+            self.notify(f"Kept as version {added.version}{note}.")
+        self.show_versions()
+
+    @work
+    async def action_delete(self) -> None:
+        """Erase the current version, after a question."""
+        chosen = self._current()
+        if chosen is None:
+            return
+        question = (
+            f"Erase version {chosen.version} with its vector, phrases, description and figures? Your texts stay. "
+            "Automatic backups go too, as they hold it. This cannot be undone."
+        )
+        if await self.app.push_screen_wait(ConfirmModal(question, "Erase")):
+            with telling(self):
+                self._profiles.delete(chosen.version)
+                self.post_message(self.Switched())
+            self.show_versions()
+
+    def _current(self) -> Profile | None:
+        row = self.query_one(DataTable).cursor_row
+        return self._shown[row] if 0 <= row < len(self._shown) else None
+
+
+def _counterpart(chosen: Profile, shown: list[Profile]) -> Profile | None:
+    """The version in use; for that one the next older, else the next newer."""
+    others = [profile for profile in shown if profile.version != chosen.version]
+    in_use = [profile for profile in others if profile.in_use]
+    older = [profile for profile in others if profile.version < chosen.version]
+    return next(iter([*in_use, *older, *reversed(others)]), None)
 
 
 def _cells(profile: Profile) -> tuple[Content, ...]:
     outcome = profile.outcome
-    notes = [note for note, holds in (("stale", profile.stale), ("your words", profile.description_edited)) if holds]
+    marks = (
+        ("imported", profile.imported),
+        ("other model", profile.other_model),
+        ("stale", profile.stale),
+        ("your words", profile.description_edited),
+    )
+    notes = [note for note, holds in marks if holds]
     version = (
         Content.styled(f"▸ {profile.version} in use", "bold") if profile.in_use else Content(f"  {profile.version}")
     )
