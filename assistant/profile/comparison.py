@@ -85,7 +85,7 @@ def comparison_lines(found: Comparison) -> list[str]:
     """It in plain lines, for a terminal or a screen; text in it is as it was written."""
     lines = [f"Version {found.before} → version {found.after}", ""]
     lines += [
-        f"{'≠' if figure.changed else ' '} {figure.name:<13} {figure.before:>22}  →  {figure.after}"
+        f"{'≠' if figure.changed else ' '} {figure.name:<13} {figure.before:>18}  →  {figure.after}"
         for figure in found.figures
     ]
     lines.append("")
@@ -112,7 +112,8 @@ def _figures(outcome: Outcome) -> list[tuple[str, str]]:
         ("method", outcome.method),
         ("blocks", ", ".join(map(str, outcome.layers)) or "none"),
         ("dose", f"{outcome.dose:.3g}"),
-        ("gain", f"{outcome.gain_nats_per_token:+.3f} ({low:+.3f} to {high:+.3f})"),
+        ("gain", f"{outcome.gain_nats_per_token:+.3f}"),
+        ("95 % of it", f"{low:+.3f} to {high:+.3f}"),
         ("random vector", f"{outcome.gain_random:+.3f}"),
         ("KL", f"{outcome.kl_neutral:.3f}"),
         ("NLL rise", f"{outcome.harm.nll_rise:+.3f}"),

@@ -158,8 +158,8 @@ def _counterpart(chosen: Profile, shown: list[Profile]) -> Profile | None:
 def _cells(profile: Profile) -> tuple[Content, ...]:
     outcome = profile.outcome
     marks = (
-        ("imported", profile.imported),
         ("other model", profile.other_model),
+        ("imported", profile.imported),
         ("stale", profile.stale),
         ("your words", profile.description_edited),
     )
@@ -173,6 +173,5 @@ def _cells(profile: Profile) -> tuple[Content, ...]:
         Content(f"{outcome.items:>5}"),
         Content(f"{outcome.gain_nats_per_token:+7.3f}"),
         Content(f"{outcome.kl_neutral:6.3f}"),
-        Content(outcome.form),
-        Content(", ".join(notes)),
+        Content(", ".join((*notes, outcome.form))),
     )
