@@ -26,7 +26,7 @@ from tui.widgets.prompt import Prompt
 def held(monkeypatch):
     """The rest of the program is not read before it is let go."""
     go = threading.Event()
-    monkeypatch.setattr(tui.app, "_import_chat", lambda: go.wait(60))
+    monkeypatch.setattr(tui.app, "_import", lambda names: go.wait(60))
     yield go
     go.set()
 

@@ -61,7 +61,7 @@ def test_empty(snap_compare, size) -> None:
 @sizes
 def test_opening(snap_compare, size, monkeypatch) -> None:
     never = threading.Event()
-    monkeypatch.setattr(tui.app, "_import_chat", lambda: never.wait(2))
+    monkeypatch.setattr(tui.app, "_import", lambda names: never.wait(2))
 
     async def typed(pilot) -> None:
         await until(pilot, lambda: pilot.app.focused is not None)
