@@ -21,7 +21,7 @@ from tui.widgets.confirm import ConfirmModal
 from tui.widgets.path_modal import PathModal
 from tui.widgets.preferences.comparison import ComparisonModal
 
-COLUMNS = (("Version", 11), ("Made", 16), ("Texts", 5), ("Gain", 7), ("KL", 6), ("Form", 11), ("", 30))
+COLUMNS = (("Version", 11), ("Made", 16), ("Texts", 5), ("Gain", 7), ("KL", 6), ("Form", 36))
 HINT = "enter: use from now on · c: compare · x: export · d: delete"
 EXPORTED = "Vector, description, phrases and figures; none of your texts go into the file."
 IMPORTED = "A file that this program exported (.zip). It is kept as a new version, not put to use."
