@@ -165,6 +165,9 @@ class Database:
             if self.refusal and isinstance(translated, DatabaseReadOnlyError):
                 raise type(self.refusal)(str(self.refusal)) from error
             raise translated from error
+        except MemoryError as error:  # what SQLite says of some damaged schemas
+            text = "is damaged, or there is too little memory to read it"
+            raise DatabaseUnreadableError(f"{display_path(self.path)}: {text}; {_offer(self.path)}") from error
         except OverflowError as error:
             raise NotFoundError("no such number in the history; list it to see which there are") from error
 

@@ -38,6 +38,8 @@ from storage.migrations import (
 from storage.store import Store
 from tests.storage.conftest import RawQuery
 
+FUZZED = Path(__file__).resolve().parents[1] / "fuzz" / "found"
+
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
@@ -136,6 +138,14 @@ def test_damage_found_later_is_told(path: Path):
     path.write_bytes(damaged)
     with pytest.raises(DatabaseUnreadableError, match="is damaged"), Store(path) as store:
         store.conversations.list()
+
+
+def test_damage_that_looks_like_too_little_memory_is_told(path: Path):
+    """Found by the fuzzer of databases: SQLite answers "out of memory" to this schema."""
+    path.parent.mkdir()
+    path.write_bytes((FUZZED / "database" / "172232.case").read_bytes())
+    with pytest.raises(DatabaseUnreadableError, match="is damaged, or there is too little memory"):
+        Store(path)
 
 
 def test_a_full_disk_takes_the_whole_write_back(store: Store, raw: RawQuery):
