@@ -1,11 +1,12 @@
 """Screens hold still: no blinking cursor, no animation."""
 
-import asyncio
 import os
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
+
+from tests.tui.reading import until
 
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 
@@ -22,12 +23,7 @@ def settle():
     """Wait until what was set off has reached the screen."""
 
     async def wait(pilot: Pilot[int], ready=lambda: True) -> None:
-        async with asyncio.timeout(60):
-            while True:
-                await pilot.pause()
-                if ready():
-                    await pilot.pause()
-                    return
-                await asyncio.sleep(0.001)  # what is waited for may be a thread's, on a busy machine
+        await until(pilot, ready)
+        await pilot.pause()
 
     return wait

@@ -1,5 +1,7 @@
 """What a test reads off the chat screen, and how it writes a message."""
 
+import asyncio
+
 from textual.widgets import Static
 
 from assistant.records import MessageState
@@ -7,6 +9,8 @@ from tui.widgets.message import MessageView
 from tui.widgets.messages import MessageList
 from tui.widgets.prompt import Prompt
 from tui.widgets.status import StatusLine
+
+SECONDS = 120
 
 
 def views(app) -> list[MessageView]:
@@ -27,6 +31,16 @@ def status(app) -> str:
 
 def complete(app):
     return lambda: bool(views(app)) and views(app)[-1].record.state is not MessageState.STREAMING
+
+
+async def until(pilot, ready) -> None:
+    """Wait until something is so, however slow the machine is."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            await pilot.pause()
+            if ready():
+                return
+            await asyncio.sleep(0.001)  # what is waited for may be a thread's or a child's
 
 
 async def write(pilot, text: str) -> None:

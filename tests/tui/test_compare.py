@@ -6,7 +6,7 @@ from assistant.app import Assistant
 from tests.assistant.conftest import prepare_home, query
 from tests.tiny_models import write_tiny_model, write_vector
 from tests.tui.doubles import ScriptedAssistant
-from tests.tui.reading import texts, write
+from tests.tui.reading import texts, until, write
 from tests.tui.samples import app_of, with_profile
 from tui.app import AssistantApp
 from tui.screens.chat import ChatScreen
@@ -247,13 +247,3 @@ async def test_a_real_engine_streams_both_and_the_choice_is_kept(settle, tmp_pat
     rated = query(home, "SELECT vectors, rating FROM messages JOIN ratings ON message_id = messages.id")
     assert rated == [("[]", 1)]
     assert query(home, "SELECT count(*) FROM messages WHERE role = 'assistant'") == [(2,)]
-
-
-async def until(pilot, ready) -> None:
-    """Wait for a child process, however slow the machine is."""
-    import asyncio
-
-    async with asyncio.timeout(120):
-        while not ready():
-            await asyncio.sleep(0.02)
-            await pilot.pause()

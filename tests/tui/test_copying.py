@@ -85,11 +85,8 @@ async def test_the_only_code_is_copied_by_a_key(settle, tmp_path: Path, monkeypa
     async with app.run_test() as pilot:
         await pilot.press("shift+tab", "Y")
         await settle(pilot, lambda: app.clipboard.startswith("ratio = 80 / 1000\nprint("))
-        for _ in range(100):
-            await pilot.pause(0.05)
-            if (tmp_path / "taken").exists() and (tmp_path / "taken").read_text() == app.clipboard:
-                break
-        assert (tmp_path / "taken").read_text() == app.clipboard
+        taken = tmp_path / "taken"
+        await settle(pilot, lambda: taken.exists() and taken.read_text() == app.clipboard)
 
 
 @pytest.mark.parametrize(

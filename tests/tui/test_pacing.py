@@ -83,10 +83,7 @@ async def test_a_long_block_of_code_is_coloured_when_it_is_whole(settle) -> None
     async with app.run_test() as pilot:
         await write(pilot, "hi")
         await settle(pilot, lambda: bool(texts(app)[1:]) and "value_148 = 148" in texts(app)[1])
-        for _ in range(100):
-            await pilot.pause(0.05)
-            if app.screen.query(CodeBlock) and "value_148" in app.screen.query_one(CodeBlock).code:
-                break
+        await settle(pilot, lambda: any("value_148" in block.code for block in app.screen.query(CodeBlock)))
         code = app.screen.query_one(CodeBlock)
         assert code._highlighted_code.spans == []
         assistant.chat.go.set()

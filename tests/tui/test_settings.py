@@ -7,6 +7,7 @@ from textual.widgets import Button, DataTable, Input, Select, Static, Switch, Ta
 from assistant.errors import RebuildError
 from assistant.settings import SamplingSettings
 from tests.tui.doubles import MODEL, ScriptedAssistant
+from tests.tui.reading import until
 from tests.tui.samples import PROGRESS, app_of, profile, with_items, with_profile
 from tui.screens.settings import SettingsScreen
 from tui.widgets.confirm import ConfirmModal
@@ -22,10 +23,7 @@ def shown(app, selector: str) -> str:
 
 async def open_page(pilot, key: str) -> SettingsScreen:
     await pilot.press("f2")
-    for _ in range(200):
-        await pilot.pause()
-        if isinstance(pilot.app.screen, SettingsScreen) and pilot.app.screen.focused is not None:
-            break
+    await until(pilot, lambda: isinstance(pilot.app.screen, SettingsScreen) and pilot.app.screen.focused is not None)
     await pilot.press(key)
     await pilot.pause()
     assert isinstance(pilot.app.screen, SettingsScreen)

@@ -9,7 +9,7 @@ from textual.widgets import Tabs
 import tui.app
 from assistant.app import Assistant
 from assistant.settings import Settings
-from tests.tui import samples
+from tests.tui import reading, samples
 from tests.tui.doubles import ScriptedAssistant
 from tui.app import AssistantApp
 from tui.screens.compare import CompareScreen
@@ -35,11 +35,8 @@ async def quiet(pilot) -> None:
 
 
 async def until(pilot, ready) -> None:
-    for _ in range(200):
-        await pilot.pause()
-        if ready():
-            return await quiet(pilot)
-    raise AssertionError("the screen did not come to what was waited for")
+    await reading.until(pilot, ready)
+    await quiet(pilot)
 
 
 async def turn_to(pilot, key: str, page: str) -> None:

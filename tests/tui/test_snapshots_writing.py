@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tui import samples
+from tests.tui import reading, samples
 from tests.tui.doubles import ScriptedAssistant
 from tests.tui.reading import texts, write
 from tui.widgets.choice import ChoiceModal
@@ -13,13 +13,9 @@ sizes = pytest.mark.parametrize("size", [(80, 24), (140, 45)], ids=["80x24", "14
 
 
 async def until(pilot, ready) -> None:
-    for _ in range(200):
+    await reading.until(pilot, ready)
+    for _ in range(5):
         await pilot.pause()
-        if ready():
-            for _ in range(5):
-                await pilot.pause()
-            return
-    raise AssertionError("the screen did not come to what was waited for")
 
 
 @sizes

@@ -99,18 +99,10 @@ async def test_a_draft_comes_back_from_a_real_home_after_the_program_was_killed(
     async with app.run_test() as pilot:
         await pilot.press(*"/system half a thought")
         with Store(tmp_path / "home" / "data" / "history.db") as other:  # as after a kill: nothing is closed
-            await settle_slowly(pilot, lambda: other.drafts.get(None) == "/system half a thought")
+            await settle(pilot, lambda: other.drafts.get(None) == "/system half a thought")
     app = AssistantApp(Assistant.open(home, model=str(tmp_path / "none.gguf")))
     async with app.run_test() as pilot:
         await settle(pilot, lambda: prompt(app).text == "/system half a thought")
-
-
-async def settle_slowly(pilot, ready) -> None:
-    for _ in range(100):
-        await pilot.pause(0.05)
-        if ready():
-            return
-    raise AssertionError("it was not stored")
 
 
 async def test_what_waits_is_shown_taken_back_and_kept_as_a_draft(settle) -> None:
@@ -154,7 +146,7 @@ async def test_the_text_is_written_in_another_editor(settle, tmp_path: Path, mon
     monkeypatch.setattr(app, "suspend", nullcontext)
     async with app.run_test() as pilot:
         await pilot.press(*"some", "ctrl+g")
-        await settle_slowly(pilot, lambda: prompt(app).text == "some\n␛[2Jmore")
+        await settle(pilot, lambda: prompt(app).text == "some\n␛[2Jmore")
         assert prompt(app).has_focus
         await pilot.press("ctrl+z")
         assert prompt(app).text == "some"
@@ -172,7 +164,7 @@ async def test_no_editor_or_a_failing_one_is_told_and_the_text_stays(
     monkeypatch.setattr(app, "suspend", nullcontext)
     async with app.run_test(notifications=True) as pilot:
         await pilot.press(*"some", "ctrl+g")
-        await settle_slowly(pilot, lambda: bool(app._notifications))
+        await settle(pilot, lambda: bool(app._notifications))
         assert prompt(app).text == "some"
 
 
