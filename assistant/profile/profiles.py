@@ -21,6 +21,7 @@ from assistant.profile.influence import Influential, influential
 from assistant.profile.preferences import Preferences
 from assistant.records import Outcome, Passage, Phrase, Span, SteeringState
 from assistant.reporting import reports_storage_errors
+from assistant.scratch import scratch_folder
 from storage.errors import NotFoundError
 from storage.private_files import create_private_file
 from storage.records import EffectRecord, ProfileRecord
@@ -244,7 +245,7 @@ class Profiles:
         """
         from assistant.profile.version_file import read_version
 
-        held = read_version(path)
+        held = read_version(path, self._scratch())
         if held.vector is not None and held.model_fingerprint == self._fingerprint():
             self._check_fit(path, held.vector)
         record = self._store.profiles.add(
@@ -309,10 +310,16 @@ class Profiles:
         items = None if profile.imported else self._store.profiles.get(version).item_hashes
         return Side(version, profile.description, profile.outcome, items)
 
+    def _scratch(self) -> Path:
+        try:
+            return scratch_folder(self._paths.cache)
+        except OSError as error:
+            raise AssistantError(f"{self._paths.cache}: cannot be written ({error.strerror})") from error
+
     def _check_fit(self, path: Path, vector: bytes) -> None:
         from assistant.profile.version_file import vector_of
 
-        header, read = self._model.header(), vector_of(vector)
+        header, read = self._model.header(), vector_of(vector, self._scratch())
         if read.width != header.width or read.layers[-1] >= header.blocks:
             raise AssistantError(f"{path}: its vector does not fit the model that it names")
 

@@ -74,8 +74,8 @@ def write_version(path: Path, held: VersionFile, *, force: bool = False) -> None
             out.writestr(_entry(VECTOR), held.vector)
 
 
-def read_version(path: Path) -> VersionFile:
-    """What `write_version` wrote, checked in every part.
+def read_version(path: Path, scratch: Path) -> VersionFile:
+    """What `write_version` wrote, checked in every part; `scratch` is a folder for a file that is soon gone.
 
     Raises: AssistantError: it is something else, broken, too large or inconsistent; says what.
     """
@@ -92,7 +92,7 @@ def read_version(path: Path) -> VersionFile:
     if words is None:
         raise AssistantError(f"{path}: is not an exported version: {WORDS} is not in it")
     try:
-        return _checked(words, vector)
+        return _checked(words, vector, scratch)
     except _RefusedError as error:
         raise AssistantError(f"{path}: cannot be taken as a version: {error}") from error
 
@@ -103,12 +103,12 @@ def without_texts(outcome: Outcome) -> Outcome:
     return replace(outcome, phrases=phrases, left_out=(), influence=())
 
 
-def vector_of(data: bytes) -> ControlVector:
-    """The control vector in the bytes of a file.
+def vector_of(data: bytes, scratch: Path) -> ControlVector:
+    """The control vector in the bytes of a file, by way of a file in `scratch`.
 
     Raises: ControlVectorError: it is none.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
         path = Path(folder) / VECTOR
         path.write_bytes(data)
         return ControlVector.read_gguf(path)
@@ -137,7 +137,7 @@ def _member(held: zipfile.ZipFile, name: str) -> bytes | None:
     return data
 
 
-def _checked(data: bytes, vector: bytes | None) -> VersionFile:
+def _checked(data: bytes, vector: bytes | None, scratch: Path) -> VersionFile:
     try:
         value = json.loads(data.decode(), parse_int=_whole, parse_float=_number, parse_constant=_number)
         json.dumps(value, ensure_ascii=False).encode()  # half a character could be neither kept nor shown
@@ -154,7 +154,7 @@ def _checked(data: bytes, vector: bytes | None) -> VersionFile:
     except (ValidationError, RecursionError) as error:
         raise _RefusedError(_first_fault(error)) from error
     _check_words(words)
-    _check_vector(words.outcome, vector)
+    _check_vector(words.outcome, vector, scratch)
     created = words.created_at if words.created_at.tzinfo else words.created_at.replace(tzinfo=UTC)
     return VersionFile(
         created,
@@ -182,13 +182,13 @@ def _check_words(words: _Words) -> None:
         raise _RefusedError("its date is out of range")
 
 
-def _check_vector(outcome: Outcome, vector: bytes | None) -> None:
+def _check_vector(outcome: Outcome, vector: bytes | None, scratch: Path) -> None:
     if vector is None:
         if outcome.form in ("vector", "both"):
             raise _RefusedError("it steers by a vector, which is not in it")
         return
     try:
-        vector_of(vector)
+        vector_of(vector, scratch)
     except ControlVectorError as error:
         raise _RefusedError(f"{VECTOR} is not a control vector") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import tempfile
 import zipfile
 
 import numpy as np
@@ -71,6 +72,11 @@ async def test_an_imported_version_comes_back_after_a_restart_and_can_be_rolled_
     assert again.chat.steering().on
     assert not again.profiles.use(made.version).imported
     await again.close()
+
+
+def test_a_version_is_looked_into_within_the_home(assistant, written, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    assert assistant.profiles.import_version(written).imported
 
 
 def test_a_version_for_another_model_says_so_and_does_not_steer(assistant, written, tmp_path):

@@ -243,12 +243,12 @@ def _version(data: bytes, folder: Path) -> None:
     path = folder / "version.zip"
     path.write_bytes(data)
     try:
-        read = read_version(path)
+        read = read_version(path, folder)
     except AssistantError as error:
         _one_line(error)
         return
     write_version(folder / "again.zip", read, force=True)
-    assert read_version(folder / "again.zip") == read
+    assert read_version(folder / "again.zip", folder) == read
 
 
 def _header(data: bytes, folder: Path) -> None:
