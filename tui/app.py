@@ -36,7 +36,7 @@ from tui.themes import THEMES
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.prompt import Prompt
 
-# What takes long to import is imported after the first frame, a screen when it is first opened.
+# What takes long to import is imported after the first frame.
 if TYPE_CHECKING:
     from assistant.app import Assistant
     from tui.download_job import DownloadJob

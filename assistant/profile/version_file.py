@@ -42,32 +42,15 @@ class VersionFile:
     vector: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    format: str
-    version: int
-    created_at: datetime
-    model_fingerprint: str
-    description: str
-    description_edited: bool
-    outcome: Outcome
-
-
 def write_version(path: Path, held: VersionFile, *, force: bool = False) -> None:
     """Write a version to `path` (0600, whole or not at all).
 
     Raises: StorageError: there is something at `path` and not `force`, or it cannot be written.
     """
-    words = _Words(
-        FORMAT,
-        FORMAT_VERSION,
-        held.created_at,
-        held.model_fingerprint,
-        held.description,
-        held.description_edited,
-        without_texts(held.outcome),
-    )
-    text = json.dumps(asdict(words) | {"created_at": held.created_at.isoformat()}, ensure_ascii=False, indent=1)
+    words = asdict(replace(held, outcome=without_texts(held.outcome)))
+    del words["vector"]
+    words |= {"format": FORMAT, "version": FORMAT_VERSION, "created_at": held.created_at.isoformat()}
+    text = json.dumps(words, ensure_ascii=False, indent=1)
     with private_output(path, force=force) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr(_entry(WORDS), text)
         if held.vector is not None:
@@ -150,23 +133,16 @@ def _checked(data: bytes, vector: bytes | None, scratch: Path) -> VersionFile:
     if value.get("version") != FORMAT_VERSION:
         raise _RefusedError(f"it was written by a newer program; this one reads form {FORMAT_VERSION}")
     try:
-        words = _reader().validate_python(value)
+        words = _reader().validate_python(value | {"vector": vector})
     except (ValidationError, RecursionError) as error:
         raise _RefusedError(_first_fault(error)) from error
     _check_words(words)
     _check_vector(words.outcome, vector, scratch)
     created = words.created_at if words.created_at.tzinfo else words.created_at.replace(tzinfo=UTC)
-    return VersionFile(
-        created,
-        words.model_fingerprint,
-        words.description,
-        words.description_edited,
-        without_texts(words.outcome),
-        vector,
-    )
+    return replace(words, created_at=created, outcome=without_texts(words.outcome))
 
 
-def _check_words(words: _Words) -> None:
+def _check_words(words: VersionFile) -> None:
     outcome = words.outcome
     gains = (outcome.gain_nats_per_token, *outcome.gain_interval, outcome.gain_random, outcome.gain_other)
     if any(abs(gain) > LARGEST_GAIN for gain in (*gains, *(point.gain for point in outcome.curve))):
@@ -215,5 +191,5 @@ def _first_fault(error: ValidationError | RecursionError) -> str:
 
 
 @cache
-def _reader() -> TypeAdapter[_Words]:
-    return TypeAdapter(_Words)
+def _reader() -> TypeAdapter[VersionFile]:
+    return TypeAdapter(VersionFile)
