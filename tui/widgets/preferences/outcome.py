@@ -12,10 +12,12 @@ from textual.widgets import Button, Static, Switch, TextArea
 
 from assistant.app import Assistant
 from assistant.profile.profiles import Profile
+from assistant.records import Outcome
 from assistant.visible import sanitise
 from tui.figures import day
 from tui.telling import telling
 from tui.text import literal
+from tui.widgets.preferences.chart import GainChart
 from tui.widgets.preferences.gain import gain_text, harm_text
 from tui.widgets.preferences.influence import InfluenceTable
 from tui.widgets.preferences.phrases import PhraseTable
@@ -35,7 +37,7 @@ class OutcomePanel(VerticalScroll, can_focus=False):
         super().__init__()
         self._assistant = assistant
         self._shown_description = ""
-        self._learned = False
+        self._outcome: Outcome | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="outcome-none")
@@ -45,6 +47,7 @@ class OutcomePanel(VerticalScroll, can_focus=False):
                 yield Switch(id="steering-on", animate=False)
                 yield Static(id="steering-word")
                 yield StrengthSlider()
+            yield GainChart()
             yield Static(id="gain", classes="section")
             yield Static("How I would describe you", classes="title")
             yield TextArea(id="description", highlight_cursor_line=False, compact=True)
@@ -63,14 +66,14 @@ class OutcomePanel(VerticalScroll, can_focus=False):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without a version there is nothing to switch and no description."""
-        return self._learned or action not in ("toggle_steering", "save_description")
+        return self._outcome is not None or action not in ("toggle_steering", "save_description")
 
     def show_profile(self) -> None:
         """Read the version in use anew; an unsaved description is left alone."""
         profile = None
         with telling(self):
             profile = self._assistant.profiles.current()
-        self._learned = profile is not None
+        self._outcome = profile.outcome if profile else None
         self.refresh_bindings()
         self.query_one("#outcome-none").display = profile is None
         self.query_one("#outcome-body").display = profile is not None
@@ -86,7 +89,7 @@ class OutcomePanel(VerticalScroll, can_focus=False):
         made = f"Version {profile.version} of {day(profile.created_at)}"
         head = f"{made} · {sanitise(outcome.method)} · {outcome.form}{stale}"
         self.query_one("#outcome-head", Static).update(Content(head))
-        self._show_steering(outcome.safe_strength)
+        self._show_steering(outcome)
         self.query_one(StrengthSlider).disabled = outcome.form == "none"
         self.query_one("#gain", Static).update(gain_text(outcome))
         self.query_one("#harm", Static).update(harm_text(outcome.harm))
@@ -94,14 +97,15 @@ class OutcomePanel(VerticalScroll, can_focus=False):
         self.query_one(PhraseTable).show(outcome.phrases)
         self.query_one(InfluenceTable).show(outcome)
 
-    def _show_steering(self, safe: float) -> None:
+    def _show_steering(self, outcome: Outcome) -> None:
         state = self._assistant.profiles.state()
         switch = self.query_one("#steering-on", Switch)
         with self.prevent(Switch.Changed):
             switch.value = state.enabled
         word = Content.styled("on ", "bold $text-success") if state.enabled else Content.styled("off", "bold dim")
         self.query_one("#steering-word", Static).update(word)
-        self.query_one(StrengthSlider).show(state.strength, safe)
+        self.query_one(StrengthSlider).show(state.strength, outcome.safe_strength)
+        self.query_one(GainChart).show(outcome, state.strength)
 
     def _show_description(self, profile: Profile) -> None:
         area = self.query_one("#description", TextArea)
@@ -123,6 +127,8 @@ class OutcomePanel(VerticalScroll, can_focus=False):
 
     def on_strength_slider_changed(self, event: StrengthSlider.Changed) -> None:
         event.stop()
+        if self._outcome is not None:
+            self.query_one(GainChart).show(self._outcome, event.strength)
         with telling(self):
             self._assistant.profiles.set_strength(event.strength)
 

@@ -24,6 +24,7 @@ from tui.stages import stage_words, stages_to_come
 from tui.telling import telling
 from tui.text import literal
 from tui.widgets.confirm import ConfirmModal
+from tui.widgets.preferences.chart import gain_chart
 
 BAR_WIDTH = 40
 MOVED_MOST, TEXT_WIDTH = 3, 60
@@ -138,7 +139,9 @@ class RebuildPanel(VerticalScroll, can_focus=False):
             return Content("\n").join([head, literal(f"Nothing is switched on by itself: {outcome.reason}"), missed])
         percent = likelier(outcome.gain_nats_per_token)
         gain = f"Your words became {percent:.1f} % likelier. See “What I think you like”."
-        return Content("\n").join([head, Content(gain), missed, *self._moved_most(outcome)])
+        chart = gain_chart(outcome, self._assistant.profiles.state().strength)
+        drawn = [Content(""), chart] if chart else []
+        return Content("\n").join([head, Content(gain), missed, *self._moved_most(outcome), *drawn])
 
     def _moved_most(self, outcome: Outcome) -> list[Content]:
         """The texts that the vector hangs on most."""
