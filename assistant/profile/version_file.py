@@ -133,9 +133,11 @@ def _checked(data: bytes, vector: bytes | None, scratch: Path) -> VersionFile:
     if value.get("version") != FORMAT_VERSION:
         raise _RefusedError(f"it was written by a newer program; this one reads form {FORMAT_VERSION}")
     try:
-        words = _reader().validate_python(value | {"vector": vector})
+        # Strictly, as a "nan" in quotation marks would be taken for a number.
+        read = _reader().validate_json(json.dumps(value | {"vector": None}), strict=True)
     except (ValidationError, RecursionError) as error:
         raise _RefusedError(_first_fault(error)) from error
+    words = replace(read, vector=vector)
     _check_words(words)
     _check_vector(words.outcome, vector, scratch)
     created = words.created_at if words.created_at.tzinfo else words.created_at.replace(tzinfo=UTC)

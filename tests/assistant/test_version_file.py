@@ -101,6 +101,11 @@ def test_a_version_for_another_model_says_so_and_does_not_steer(assistant, writt
         ({"outcome": {"gain_nats_per_token": 1e300}}, "too large"),
         ({"outcome": {"gain_nats_per_token": float("nan")}}, "too large, or none"),
         ({"outcome": {"gain_nats_per_token": 1e4}}, "no gain that text can have"),
+        (
+            {"outcome": {"curve": [{"strength": 1, "gain": "nan", "kl": 0}]}},
+            "outcome.curve.0.gain is missing or is not",
+        ),
+        ({"outcome": {"curve": [{"strength": "inf", "gain": 0, "kl": 0}]}}, "outcome.curve.0.strength is missing or"),
         ({"outcome": {"safe_strength": -1}}, "out of range"),
         ({"outcome": {"harm": None}}, "outcome.harm is missing"),
         ({"vector": b""}, "which is not in it"),
