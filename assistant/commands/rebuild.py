@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from assistant.app import Assistant
     from assistant.profile.profiles import Profile
     from assistant.rebuild.runner import Progress, Rebuilt
+    from assistant.records import Outcome
 
 INFLUENTIAL_SHOWN = 3
 
@@ -62,6 +63,7 @@ def summary(profile: Profile, unchanged: bool = False) -> str:
         f"  harm           KL {o.harm.kl:.3f} nats, neutral NLL {o.harm.nll_rise:+.3f}, "
         f"accuracy {-o.harm.accuracy_drop:+.1f} points, repetition {o.harm.repetition_rise:+.0%}, "
         f"length {o.harm.length_change:+.0%}",
+        *_by_strength(o),
         f"  took           {sum(o.seconds.values()):.0f} s",
     ]
     if o.limitation:
@@ -70,6 +72,16 @@ def summary(profile: Profile, unchanged: bool = False) -> str:
         "  Replies are steered from the next message on." if o.recommended else f"  Not switched on: {o.reason}."
     )
     return sanitise("\n".join(lines))  # phrases and description may hold what a pasted text held
+
+
+def _by_strength(outcome: Outcome) -> list[str]:
+    """Gain and distance at every strength that was measured, one a line."""
+    lines: list[str] = []
+    for point in outcome.curve:
+        name = "" if lines else "by strength"
+        limit = "" if point.strength <= outcome.safe_strength else f"  past the safe limit {outcome.safe_strength:g}"
+        lines.append(f"  {name:<13}  {point.strength:<4g}  gain {point.gain:+z.3f}  KL {point.kl:.3f}{limit}")
+    return lines
 
 
 def _tell_influence(assistant: Assistant, profile: Profile) -> None:
