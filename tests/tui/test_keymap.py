@@ -139,9 +139,10 @@ async def test_settings_are_found_by_words_and_go_back_to_their_default(settle) 
     assistant = with_conversations()
     app = app_of(assistant)
     async with app.run_test(size=(140, 45)) as pilot:
-        find = (await open_page(pilot, "1")).query_one("#find-setting", Input)
+        await open_page(pilot, "1")
         await pilot.press("ctrl+f")
-        await settle(pilot, lambda: app.focused is find)
+        await settle(pilot, lambda: app.focused is not None and app.focused.id == "find-setting")
+        find = app.screen.query_one("#find-setting", Input)
         await pilot.press(*"temper")
         await settle(pilot, lambda: not app.screen.query_one("#setting-appearance-theme").display)
         shown = [row.key for row in app.screen.query(SettingRow) if row.display]

@@ -17,6 +17,7 @@ from tui.rebuild_job import RebuildJob
 from tui.widgets.general_panel import GeneralPanel
 from tui.widgets.key_line import KeyLine
 from tui.widgets.keys_panel import KeysPanel
+from tui.widgets.page import Page
 from tui.widgets.preferences.influence import InfluenceTable
 from tui.widgets.preferences.learned import LearnedPanel
 from tui.widgets.preferences.outcome import OutcomePanel
@@ -58,20 +59,16 @@ class SettingsScreen(Screen[None]):
         self._changed = changed
 
     def compose(self) -> ComposeResult:
+        assistant = self._assistant
         with TabbedContent(id="areas"):
             with TabPane("Preferences", id="preferences"), TabbedContent(id="workbench"):
                 with TabPane("1 Learned from", id="learned"):
-                    yield LearnedPanel(self._assistant)
-                with TabPane("2 Rebuild", id="rebuild"):
-                    yield RebuildPanel(self._assistant, self._job, self._changed)
-                with TabPane("3 What I think you like", id="outcome"):
-                    yield OutcomePanel(self._assistant)
-                with TabPane("4 Versions", id="versions"):
-                    yield VersionsPanel(self._assistant.profiles)
-            with TabPane("5 General", id="general"):
-                yield GeneralPanel(self._assistant)
-            with TabPane("6 Keys", id="keys-page"):
-                yield KeysPanel(self._assistant, self._sections)
+                    yield LearnedPanel(assistant)
+                yield Page("2 Rebuild", lambda: RebuildPanel(assistant, self._job, self._changed), "rebuild")
+                yield Page("3 What I think you like", lambda: OutcomePanel(assistant), "outcome")
+                yield Page("4 Versions", lambda: VersionsPanel(assistant.profiles), "versions")
+            yield Page("5 General", lambda: GeneralPanel(assistant), "general")
+            yield Page("6 Keys", lambda: KeysPanel(assistant, self._sections), "keys-page")
         yield KeyLine()
 
     def on_mount(self) -> None:
@@ -83,32 +80,38 @@ class SettingsScreen(Screen[None]):
             self._show_version()
 
     def _show_version(self) -> None:
-        self.query_one(OutcomePanel).show_profile()
-        self.query_one(VersionsPanel).show_versions()
+        for outcome in self.query(OutcomePanel):
+            outcome.show_profile()
+        for versions in self.query(VersionsPanel):
+            versions.show_versions()
 
-    def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
+    async def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
+        if isinstance(event.pane, Page):
+            await event.pane.fill()
         if event.pane.id == "rebuild":
             self.query_one(RebuildPanel).show_count()
 
     def on_versions_panel_switched(self) -> None:
         self._show_version()
 
-    def on_phrase_table_why(self, event: PhraseTable.Why) -> None:
-        self._open_item(event.item_id)
+    async def on_phrase_table_why(self, event: PhraseTable.Why) -> None:
+        await self._open_item(event.item_id)
 
-    def on_influence_table_opened(self, event: InfluenceTable.Opened) -> None:
-        self._open_item(event.item_id)
+    async def on_influence_table_opened(self, event: InfluenceTable.Opened) -> None:
+        await self._open_item(event.item_id)
 
     def on_influence_table_changed(self) -> None:
         self.query_one(LearnedPanel).show_items()
 
-    def _open_item(self, item_id: str) -> None:
-        self.action_go("learned")
+    async def _open_item(self, item_id: str) -> None:
+        await self.action_go("learned")
         panel = self.query_one(LearnedPanel)
         self.call_after_refresh(panel.show_item, item_id)
 
-    def action_go(self, page: str) -> None:
+    async def action_go(self, page: str) -> None:
         """Turn to a page and into it."""
+        if isinstance(pane := self.query_one(f"#{page}"), Page):
+            await pane.fill()
         # A focused widget in the page that is left would call that page back.
         self.set_focus(None)
         alone = page in ALONE
@@ -126,14 +129,14 @@ class SettingsScreen(Screen[None]):
             first = self.query_one("#areas" if page in ALONE else "#workbench", TabbedContent).query_one(Tabs)
         first.focus()
 
-    def action_find(self) -> None:
+    async def action_find(self) -> None:
         """Go to the line that searches all settings."""
-        self.action_go("general")
+        await self.action_go("general")
         self.call_after_refresh(self.query_one(GeneralPanel).find)
 
-    def action_rebuild(self) -> None:
+    async def action_rebuild(self) -> None:
         """Go to the rebuild and start it."""
-        self.action_go("rebuild")
+        await self.action_go("rebuild")
         self.post_message(RebuildPanel.Wanted())
 
     def action_close(self) -> None:
