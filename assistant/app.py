@@ -22,6 +22,7 @@ from assistant.models.collection import Models
 from assistant.paths import Paths, resolve_paths
 from assistant.profile.preferences import Preferences
 from assistant.profile.profiles import Profiles
+from assistant.profile.rebuild_offer import RebuildOffer
 from assistant.profile.vectors import Vectors
 from assistant.rebuild.runner import Rebuild
 from assistant.reporting import storage_errors_reported
@@ -53,6 +54,7 @@ class Assistant:
         answering = Answering(store, engine, loader, self.profiles, self.vectors, self.model, lambda: self.settings)
         reference = Reference(store, paths, self.profiles, self.vectors, lambda: self.settings)
         self.chat = Chat(store, engine, loader, answering, reference)
+        self.offer = RebuildOffer(store, paths.rebuild_offer)
         self.rebuild = Rebuild(store, paths, self.preferences, self.profiles, self.model, lambda: self.settings)
 
     @classmethod

@@ -62,6 +62,11 @@ class Paths:
         return self.cache / "tunings.json"
 
     @property
+    def rebuild_offer(self) -> Path:
+        """Which offer of a rebuild was put off, and which rebuild was tried without being asked: numbers only."""
+        return self.cache / "rebuild-offer.json"
+
+    @property
     def engine_log(self) -> Path:
         """What the engine's native code prints; never text of a conversation."""
         return self.cache / "engine.log"

@@ -15,6 +15,7 @@ from storage.erasure import erase
 from storage.errors import DatabaseLockedError, DatabaseReadOnlyError, DiskFullError, StorageError
 from storage.feedback import Feedback
 from storage.forgetting import Forgetting
+from storage.growth import Growth, growth
 from storage.messages import Messages
 from storage.profiles import Profiles
 from storage.search import Search
@@ -49,6 +50,10 @@ class Store:
     def refusal(self) -> str:
         """Why the history can only be read; empty where it can be written."""
         return str(self._db.refusal or "")
+
+    def growth(self, imported: str) -> Growth:
+        """What came to be learned from, and went, since the newest version whose inputs hash is not `imported`."""
+        return growth(self._db, imported)
 
     def close(self) -> None:
         """Close the file."""
