@@ -17,6 +17,7 @@ from assistant.history.drafts import Drafts
 from assistant.history.exporting import Exporting
 from assistant.history.forgetting import Forgetting
 from assistant.history.importing import Importing
+from assistant.history.pastes import Pastes
 from assistant.models.active import ActiveModel
 from assistant.models.collection import Models
 from assistant.paths import Paths, resolve_paths
@@ -42,7 +43,8 @@ class Assistant:
         self.model = ActiveModel(lambda: model or self.settings.model.path, paths)
         self.models = Models(paths, self.model, store, lambda path: self.change_setting("model", "path", path))
         self.history = History(store)
-        self.drafts = Drafts(store)
+        pastes = Pastes()
+        self.drafts = Drafts(store, pastes)
         self.forgetting = Forgetting(store, paths)
         self.importing = Importing(store, paths)
         self.exporting = Exporting(store)
@@ -53,7 +55,7 @@ class Assistant:
         loader = ModelLoader(engine, self.model, paths, lambda: self.settings)
         answering = Answering(store, engine, loader, self.profiles, self.vectors, self.model, lambda: self.settings)
         reference = Reference(store, paths, self.profiles, self.vectors, lambda: self.settings)
-        self.chat = Chat(store, engine, loader, answering, reference)
+        self.chat = Chat(store, engine, loader, answering, reference, pastes)
         self.offer = RebuildOffer(store, paths.rebuild_offer)
         self.rebuild = Rebuild(store, paths, self.preferences, self.profiles, self.model, lambda: self.settings)
 

@@ -2,7 +2,7 @@
 
 from assistant.engine.protocol import Finished, Loaded, Piece, Prefill, Thought
 from steering.items import PreferenceItem, Source
-from steering.own_text import Passage
+from steering.own_text import Passage, Reason
 from steering.profile import (
     MAX_ACCURACY_DROP,
     MAX_KL,
@@ -62,6 +62,7 @@ __all__ = [
     "Piece",
     "PreferenceItem",
     "Prefill",
+    "Reason",
     "SearchFilter",
     "SearchHit",
     "Source",

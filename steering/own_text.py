@@ -1,13 +1,14 @@
 """Which parts of a text are the person's own: not what they quote, paste as code, hand over in tags or forward.
 
-Only what is marked as such can be told from their own words; a document pasted bare between them cannot.
+Of a text alone only what is marked as such can be told from their own words. What was pasted bare between them the
+caller has to know.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +16,9 @@ LONG_QUOTATION_WORDS = 40
 """Words between quotation marks from which they are somebody else's; a shorter quotation is a way of speaking."""
 HEADER_LINES = 3
 """Lines like "From: ..." in a row with which a forwarded mail begins."""
+
+BEGINNING_WORDS = 12
+"""Words of a passage by which it is known again."""
 
 
 class Reason(StrEnum):
@@ -24,16 +28,18 @@ class Reason(StrEnum):
     CODE = "code"
     DOCUMENT = "document in tags"
     MAIL = "forwarded mail"
+    PASTED = "pasted"
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Characters `start:end` of a text that its sender did not write, so many words."""
+    """Characters `start:end` of a text that its sender did not write, so many words, and how it `begins`."""
 
     start: int
     end: int
     reason: Reason
     words: int
+    begins: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +68,20 @@ _SEPARATOR = re.compile(r"\s*(?:[-_=]{2,}.{0,60}|.{1,60}:)\s*$")
 _BETWEEN_MARKS = re.compile(r"“[^“”]*”|„[^„“”]*[“”]|«[^«»]*»|(?<![^\s(])\"(?=\S)[^\"]*\"(?!\w)")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+$")
 _MANY_BLANK_LINES = re.compile(r"\n{3,}")
+_NOT_LINE_END = re.compile(r"[^\n]")
+
+Stretch = tuple[int, int]
+"""Characters `start:end` of a text."""
 
 
-def own_text(text: str) -> OwnText:
-    """The text without the passages that are not its sender's own; as it is where there are none."""
-    passages = tuple(foreign_passages(text))
+def own_text(text: str, pasted: Sequence[Stretch] = ()) -> OwnText:
+    """The text without the passages that are not its sender's own; as it is where there are none.
+
+    `pasted` stretches are none of theirs, whatever they look like; they are disjoint and in order.
+    """
+    # Marks within what was pasted say nothing of the words around it: a fence that is opened there ends there.
+    marked = foreign_passages(_blanked(text, pasted))
+    passages = _merged(text, [*marked, *(_passage(text, start, end, Reason.PASTED) for start, end in pasted)])
     if not passages:
         return OwnText(text, ())
     starts = [0, *(passage.end for passage in passages)]
@@ -85,6 +100,28 @@ def foreign_passages(text: str) -> Iterator[Passage]:
     yield from _long_quotations(text, end, len(text))
 
 
+def _blanked(text: str, stretches: Sequence[Stretch]) -> str:
+    """The text with blanks in some places; lines and lengths stay."""
+    parts, place = [], 0
+    for start, end in stretches:
+        parts += [text[place:start], _NOT_LINE_END.sub(" ", text[start:end])]
+        place = end
+    return "".join([*parts, text[place:]])
+
+
+def _merged(text: str, passages: Iterable[Passage]) -> tuple[Passage, ...]:
+    """In order, those that overlap as one, for the reason of the longest."""
+    merged: list[Passage] = []
+    for passage in sorted(passages, key=lambda one: (one.start, one.end)):
+        if merged and passage.start < merged[-1].end:
+            last = merged.pop()
+            longest = max(last, passage, key=lambda one: one.end - one.start)
+            merged.append(_passage(text, last.start, max(last.end, passage.end), longest.reason))
+        else:
+            merged.append(passage)
+    return tuple(merged)
+
+
 def _long_quotations(text: str, start: int, end: int) -> Iterator[Passage]:
     for found in _BETWEEN_MARKS.finditer(text, start, end):
         passage = _passage(text, found.start(), found.end(), Reason.QUOTATION)
@@ -93,7 +130,8 @@ def _long_quotations(text: str, start: int, end: int) -> Iterator[Passage]:
 
 
 def _passage(text: str, start: int, end: int, reason: Reason) -> Passage:
-    return Passage(start, end, reason, len(text[start:end].split()))
+    words = text[start:end].split()
+    return Passage(start, end, reason, len(words), " ".join(words[:BEGINNING_WORDS]))
 
 
 def _blocks(text: str) -> Iterator[Passage]:

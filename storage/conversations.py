@@ -31,7 +31,7 @@ _BRANCH = """
     )
     SELECT id, edited_from, conversation_id FROM branch ORDER BY height DESC
 """
-_COPIED = "role, text, reasoning, origin, created_at, model, profile_version, strength, vectors, stats"
+_COPIED = "role, text, reasoning, origin, created_at, model, profile_version, strength, vectors, pasted, stats"
 
 
 class Conversations:

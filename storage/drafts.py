@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 from storage.database import Database
+from storage.records import Stretch, parts_of
+from storage.values import to_stretches
 
 
 class Drafts:
@@ -16,12 +21,18 @@ class Drafts:
         row = self._db.row("SELECT text FROM drafts WHERE conversation_id IS ?", (conversation_id,))
         return "" if row is None else str(row["text"])
 
-    def keep(self, conversation_id: int | None, text: str) -> None:
+    def pasted_parts(self, conversation_id: int | None) -> list[str]:
+        """What was pasted into the draft in a conversation."""
+        row = self._db.row("SELECT text, pasted FROM drafts WHERE conversation_id IS ?", (conversation_id,))
+        return [] if row is None else parts_of(row["text"], to_stretches(row["pasted"]))
+
+    def keep(self, conversation_id: int | None, text: str, pasted: Sequence[Stretch] = ()) -> None:
         """Keep a draft in place of the one before; an empty one is none. A conversation that is gone keeps none."""
         with self._db.transaction():
             self._db.write("DELETE FROM drafts WHERE conversation_id IS ?", (conversation_id,))
             if text:
                 self._db.write(
-                    "INSERT INTO drafts SELECT ?1, ?2 WHERE ?1 IS NULL OR ?1 IN (SELECT id FROM conversations)",
-                    (conversation_id, text),
+                    "INSERT INTO drafts (conversation_id, text, pasted) "
+                    "SELECT ?1, ?2, ?3 WHERE ?1 IS NULL OR ?1 IN (SELECT id FROM conversations)",
+                    (conversation_id, text, json.dumps(pasted)),
                 )

@@ -8,12 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from storage.records import ImportedText, MessageRole, MessageState, Origin, VectorUse
+from storage.records import ImportedText, MessageRole, MessageState, Origin, Stretch, VectorUse
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """A message; `source_id` is its name within the conversation, `parent` and `edited_from` are such names."""
+    """A message; `source_id` is its name within the conversation, `parent` and `edited_from` are such names.
+
+    `pasted` is where something was pasted into it, `claimed` that the person says it is theirs all the same.
+    """
 
     source_id: str
     parent: str | None
@@ -31,6 +34,8 @@ class ParsedMessage:
     vectors: tuple[VectorUse, ...] = ()
     stats: Mapping[str, Any] | None = None
     excluded: bool = False
+    pasted: tuple[Stretch, ...] = ()
+    claimed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

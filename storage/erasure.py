@@ -23,7 +23,7 @@ _FORGOTTEN = """
 
 
 def forget_items(db: Database, item_ids: Collection[str]) -> None:
-    """Remove effects, exclusions and places in profiles of items that go away (inside their transaction).
+    """Remove effects, exclusions, claims and places in profiles of items that go away (inside their transaction).
 
     The profiles that had learned from them become stale. `erase` must follow the transaction.
     """
@@ -33,7 +33,7 @@ def forget_items(db: Database, item_ids: Collection[str]) -> None:
     for version in (row["version"] for row in stale):
         db.write("UPDATE profiles SET stale = 1 WHERE version = ?", (version,))
     _forget_in_outcomes(db, frozenset(item_ids))
-    for table in ("profile_items", "effects", "excluded_items"):
+    for table in ("profile_items", "effects", "excluded_items", "claimed_items"):
         db.write(f"DELETE FROM {table} WHERE {among}", (ids,))
     # What was computed with a forgotten text says something about it.
     compared = f"SELECT 1 FROM json_each(effects.history) WHERE value {among.removeprefix('item_id ')}"

@@ -6,7 +6,7 @@ from storage.database import Database
 
 
 class Feedback:
-    """Ratings, exclusions and vetoes of one history."""
+    """Ratings, exclusions, claims and vetoes of one history."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -37,6 +37,20 @@ class Feedback:
     def excluded_items(self) -> set[str]:
         """The items that are never learned from."""
         return {row["item_id"] for row in self._db.rows("SELECT item_id FROM excluded_items")}
+
+    def claim_item(self, item_id: str) -> None:
+        """Take what was pasted into this item for the person's own words."""
+        with self._db.transaction():
+            self._db.write("INSERT OR IGNORE INTO claimed_items VALUES (?)", (item_id,))
+
+    def disclaim_item(self, item_id: str) -> None:
+        """Take a claim back."""
+        with self._db.transaction():
+            self._db.write("DELETE FROM claimed_items WHERE item_id = ?", (item_id,))
+
+    def claimed_items(self) -> set[str]:
+        """The items of which what was pasted into them is the person's own, too."""
+        return {row["item_id"] for row in self._db.rows("SELECT item_id FROM claimed_items")}
 
     def veto_phrase(self, phrase: str) -> None:
         """Never take this phrase for a preference, in whatever case; its first spelling is kept."""

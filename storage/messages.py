@@ -11,8 +11,8 @@ from typing import Any
 from storage.database import Database, Row, Value
 from storage.errors import NotFoundError
 from storage.process_identity import is_running, own_identity
-from storage.records import Message, MessageRole, MessageState, Origin, VectorUse
-from storage.values import from_timestamp, now, to_timestamp
+from storage.records import Message, MessageRole, MessageState, Origin, Stretch, VectorUse, parts_of
+from storage.values import from_timestamp, now, to_stretches, to_timestamp
 
 # Siblings are counted per message on the index messages_by_parent: fast, as few messages have many.
 _SIBLINGS = "FROM messages s WHERE s.conversation_id = m.conversation_id AND s.parent_id IS m.parent_id"
@@ -47,8 +47,8 @@ _UNSEEN = frozenset({"writer", "source_id"})
 
 _INSERT = """
     INSERT INTO messages (conversation_id, parent_id, role, text, state, origin, created_at, edited_from,
-        model, profile_version, strength, vectors, writer)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        model, profile_version, strength, vectors, pasted, writer)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -75,6 +75,7 @@ class Messages:
         profile_version: int | None = None,
         strength: float | None = None,
         vectors: Sequence[VectorUse] = (),
+        pasted: Sequence[Stretch] = (),
     ) -> Message:
         """Add a message under `parent_id` (None: a first message); it becomes the end of the shown branch.
 
@@ -82,7 +83,7 @@ class Messages:
         """
         moment = to_timestamp(now())
         imported = json.dumps([asdict(vector) for vector in vectors])
-        told = (edited_from, model, profile_version, strength, imported, _writer(state))
+        told = (edited_from, model, profile_version, strength, imported, json.dumps(pasted), _writer(state))
         with self._db.transaction():
             added = self._db.write(
                 _INSERT, (conversation_id, parent_id, role, text, state.value, origin.value, moment, *told)
@@ -180,6 +181,16 @@ class Messages:
             latest.setdefault(row["text"], from_timestamp(row["created_at"]))
         return [(moment, text) for text, moment in reversed(latest.items())]
 
+    def pasted_parts(self, limit: int) -> list[list[str]]:
+        """What was pasted into the messages that were last written here, without what is claimed as the person's."""
+        rows = self._db.rows(
+            "SELECT text, pasted FROM messages WHERE role = 'user' AND origin = 'typed' AND pasted <> '[]' "
+            f"AND 'message:' || id NOT IN (SELECT item_id FROM claimed_items) AND {_KEPT} "
+            "ORDER BY created_at DESC, id DESC LIMIT ?",
+            (limit,),
+        )
+        return [parts_of(row["text"], to_stretches(row["pasted"])) for row in reversed(rows)]
+
     def replies(self) -> list[Message]:
         """All messages of the assistant's side, the person's edits included, not deleted, oldest first."""
         rows = self._db.rows(f"{_SELECT} WHERE m.role = 'assistant' AND {_KEPT} ORDER BY m.id")
@@ -217,5 +228,6 @@ def _message(row: Row) -> Message:
     fields["origin"] = Origin(row["origin"])
     fields["created_at"] = from_timestamp(row["created_at"])
     fields["vectors"] = tuple(VectorUse(**vector) for vector in json.loads(row["vectors"]))
+    fields["pasted"] = to_stretches(row["pasted"])
     fields["stats"] = None if row["stats"] is None else json.loads(row["stats"])
     return Message(**fields)

@@ -195,6 +195,12 @@ _FAST_SEARCH = (
     "CREATE INDEX messages_edited ON messages (id) WHERE origin = 'edited'",
 )
 
+_PASTED = (
+    "ALTER TABLE messages ADD COLUMN pasted TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE drafts ADD COLUMN pasted TEXT NOT NULL DEFAULT '[]'",
+    "CREATE TABLE claimed_items (item_id TEXT PRIMARY KEY) WITHOUT ROWID",
+)
+
 _DRAFTS = (
     """CREATE TABLE drafts (
         conversation_id INTEGER REFERENCES conversations (id) ON DELETE CASCADE,
@@ -253,4 +259,14 @@ def fast_search(db: SqliteDatabase) -> None:
 def drafts(db: SqliteDatabase) -> None:
     """What is written and not yet sent, by conversation; without one it is that of a chat that is not begun."""
     for statement in _DRAFTS:
+        db.execute(statement)
+
+
+@MIGRATIONS(name="0008_pasted")
+def pasted(db: SqliteDatabase) -> None:
+    """Where texts were pasted into messages and drafts, and which of these the person claims as their own.
+
+    Of what was said before nothing is known.
+    """
+    for statement in _PASTED:
         db.execute(statement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +20,15 @@ def message_item_id(message_id: int) -> str:
 def writing_item_id(writing_id: int) -> str:
     """The id under which a writing is learned from."""
     return f"writing:{writing_id}"
+
+
+Stretch = tuple[int, int]
+"""Characters `start:end` of a text."""
+
+
+def parts_of(text: str, stretches: Iterable[Stretch]) -> list[str]:
+    """These parts of a text."""
+    return [text[start:end] for start, end in stretches]
 
 
 class MessageState(StrEnum):
@@ -73,7 +83,8 @@ class Message:
     """One message. `sibling_index` of `sibling_count` (0-based) says which branch of its parent this is.
 
     `profile_version` with its `strength` (None: no profile) and the imported `vectors` say what steered a reply;
-    `reasoning` is what the model thought before its reply; `stats` are the engine's.
+    `reasoning` is what the model thought before its reply; `stats` are the engine's. `pasted` is where the person
+    pasted something into what they wrote, in order and disjoint.
     """
 
     id: int
@@ -94,6 +105,12 @@ class Message:
     stats: dict[str, Any] | None = None
     sibling_index: int = 0
     sibling_count: int = 1
+    pasted: tuple[Stretch, ...] = ()
+
+    @property
+    def pasted_parts(self) -> list[str]:
+        """What was pasted into it."""
+        return parts_of(self.text, self.pasted)
 
 
 @dataclass(frozen=True, slots=True)

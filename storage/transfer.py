@@ -11,7 +11,7 @@ from storage.database import Database, Row
 from storage.entries import ParsedConversation, ParsedMessage
 from storage.errors import NotFoundError
 from storage.records import ImportCounts, ImportedText, MessageState, Origin, VectorUse, message_item_id
-from storage.values import from_timestamp, now, to_timestamp
+from storage.values import from_timestamp, now, to_stretches, to_timestamp
 
 OWN = "assistant"
 """The source of conversations that were held here; each row is named after its number and its time."""
@@ -26,13 +26,15 @@ _INSERT_CONVERSATION = """
 """
 _INSERT_MESSAGE = """
     INSERT INTO messages (conversation_id, parent_id, role, text, reasoning, state, origin, created_at, edited_from,
-        model, profile_version, strength, vectors, stats, source_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        model, profile_version, strength, vectors, stats, pasted, source_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _SELECT_MESSAGES = """
-    SELECT m.*, coalesce(ratings.rating, 0) AS rating, excluded_items.item_id IS NOT NULL AS excluded
+    SELECT m.*, coalesce(ratings.rating, 0) AS rating, excluded_items.item_id IS NOT NULL AS excluded,
+        claimed_items.item_id IS NOT NULL AS claimed
     FROM messages m LEFT JOIN ratings ON ratings.message_id = m.id
     LEFT JOIN excluded_items ON excluded_items.item_id = 'message:' || m.id
+    LEFT JOIN claimed_items ON claimed_items.item_id = 'message:' || m.id
     WHERE m.conversation_id = ? ORDER BY m.id
 """
 
@@ -137,6 +139,7 @@ class Transfer:
             *(message.model, message.profile_version, message.strength),
             json.dumps([asdict(vector) for vector in message.vectors]),
             None if message.stats is None else json.dumps(message.stats),
+            json.dumps(message.pasted),
             message.source_id,
         )
         number = int(self._db.write(_INSERT_MESSAGE, values).lastrowid or 0)
@@ -144,6 +147,8 @@ class Transfer:
             self._db.write("INSERT INTO ratings VALUES (?, ?)", (number, message.rating))
         if message.excluded:
             self._db.write("INSERT OR IGNORE INTO excluded_items VALUES (?)", (message_item_id(number),))
+        if message.claimed:
+            self._db.write("INSERT OR IGNORE INTO claimed_items VALUES (?)", (message_item_id(number),))
         return number
 
     def _show(self, conversation: int, leaf: int | None, moment: str) -> None:
@@ -213,4 +218,6 @@ def _message(row: Row, names: dict[int, str]) -> ParsedMessage:
         vectors=tuple(VectorUse(**vector) for vector in json.loads(row["vectors"])),
         stats=None if row["stats"] is None else json.loads(row["stats"]),
         excluded=bool(row["excluded"]),
+        pasted=to_stretches(row["pasted"]),
+        claimed=bool(row["claimed"]),
     )

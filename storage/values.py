@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,11 @@ def clean_text(text: str) -> str:
 def display_path(path: Path) -> str:
     """`path` as it can be shown, also where its name is not valid UTF-8."""
     return os.fsencode(path).decode(errors="replace")
+
+
+def to_stretches(stored: str) -> tuple[tuple[int, int], ...]:
+    """Places in a text as they are kept: JSON, a list of [start, end]."""
+    return tuple((start, end) for start, end in json.loads(stored))
 
 
 def now() -> datetime:

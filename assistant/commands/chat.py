@@ -62,7 +62,8 @@ def chat(
         raise click.UsageError("--no-steer and --strength contradict each other")
     if logprobs is not None and not as_json:
         raise click.UsageError("--logprobs needs --json")
-    asked = _question(prompt)
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else _read_pipe()
+    asked = _question(prompt, piped)
     given = {
         "max_tokens": max_tokens,
         "seed": seed,
@@ -72,11 +73,10 @@ def chat(
         "logprobs": logprobs,
     }
     changes = {name: value for name, value in given.items() if value is not None}
-    run(_chat(chosen, asked, model, 0.0 if no_steer else strength, system, changes, as_json))
+    run(_chat(chosen, asked, piped, model, 0.0 if no_steer else strength, system, changes, as_json))
 
 
-def _question(prompt: str | None) -> str:
-    piped = "" if sys.stdin is None or sys.stdin.isatty() else _read_pipe()
+def _question(prompt: str | None, piped: str) -> str:
     asked = "\n\n".join(part for part in (prompt, piped) if part and part.strip())
     if not asked:
         raise click.UsageError("nothing is asked: give a PROMPT or pipe one in")
@@ -106,6 +106,7 @@ def _read_pipe() -> str:
 async def _chat(
     chosen: Globals,
     asked: str,
+    piped: str,
     model: str | None,
     strength: float | None,
     system: str | None,
@@ -117,6 +118,7 @@ async def _chat(
     from assistant.conversation.answering import ReplyOptions
 
     async with opened(chosen, model) as assistant:
+        assistant.chat.pastes.pasted(piped, into="")  # a document to ask about, as a rule
         sampling = replace(assistant.sampling.as_sampling(), **changes)
         await _answer(assistant, asked, ReplyOptions(strength, system, sampling), as_json)
 

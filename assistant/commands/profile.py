@@ -195,6 +195,26 @@ def include(chosen: Globals, items: tuple[str, ...]) -> None:
 
 
 @profile.command()
+@click.argument("items", metavar="ITEM...", nargs=-1, required=True)
+@click.option("--undo", is_flag=True, help="Take that back: it is not yours.")
+@pass_globals
+def mine(chosen: Globals, items: tuple[str, ...], undo: bool) -> None:
+    """Learn from what was pasted into texts, too: it is your own."""
+
+    async def work() -> None:
+        async with opened(chosen) as assistant:
+            for item in items:
+                if undo:
+                    assistant.preferences.disclaim(assistant.preferences.get(item).item.id)
+                else:
+                    assistant.preferences.claim(item)
+            what = "left out again" if undo else "learned from"
+            click.echo(f"What was pasted is {what} from the next `assistant rebuild` on: {', '.join(items)}.")
+
+    run(work())
+
+
+@profile.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--version", type=int, help="The version that a .zip gets; else the one in use.")
 @click.option("--force", is_flag=True, help="Replace a .zip that is there.")
@@ -319,9 +339,11 @@ def _print_explanation(explanation: Explanation, by: Measure) -> None:
     if explanation.left_out:
         click.echo(f"Not learned from: {explanation.left_out}.", err=True)
     if explanation.passages:
-        from assistant.profile.left_out import passages_in_words
+        from assistant.profile.left_out import passage_lines, passages_in_words
 
         click.echo(f"Left out: {passages_in_words(explanation.passages)}.", err=True)
+        for line in passage_lines(explanation.passages):
+            click.echo(f"  {line}", err=True)
     if explanation.context:
         click.echo(click.style(sanitise(explanation.context), dim=True))
     click.echo(_coloured(explanation.text, explanation.spans, by))

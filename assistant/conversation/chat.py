@@ -14,9 +14,11 @@ from assistant.conversation.reply import ReplyFinished
 from assistant.conversation.titles import REQUEST, SAMPLING, title_of
 from assistant.engine.process import Engine, OnLoading
 from assistant.errors import AssistantError
+from assistant.history.pastes import Pastes
 from assistant.profile.steering import SteeringStatus
 from assistant.records import Conversation, Loaded, Message, MessageState, Origin
 from assistant.reporting import reports_storage_errors
+from storage.records import message_item_id
 from storage.store import Store
 
 TITLE_LENGTH = 60
@@ -34,13 +36,19 @@ ChatEvent = UserMessage | AnswerEvent
 
 @reports_storage_errors
 class Chat:
-    """Conversations of one home, answered by one engine."""
+    """Conversations of one home, answered by one engine; `pastes` knows what was pasted into what is said."""
 
     def __init__(
-        self, store: Store, engine: Engine, loader: ModelLoader, answering: Answering, reference: Reference
+        self,
+        store: Store,
+        engine: Engine,
+        loader: ModelLoader,
+        answering: Answering,
+        reference: Reference,
+        pastes: Pastes,
     ) -> None:
         self._store, self._engine, self._loader = store, engine, loader
-        self._answering, self._reference = answering, reference
+        self._answering, self._reference, self.pastes = answering, reference, pastes
         self._titling: asyncio.Task[object] | None = None
 
     def conversations(self) -> list[Conversation]:
@@ -95,17 +103,20 @@ class Chat:
         """
         self._comes_first()
         leaf = self._store.conversations.get(conversation_id).active_leaf_id
-        async with aclosing(self._say(conversation_id, leaf, text, options)) as events:
+        async with aclosing(self._answered(self._said(conversation_id, leaf, text), options)) as events:
             async for event in events:
                 yield event
 
     async def edit_own(self, message_id: int, text: str) -> AsyncGenerator[ChatEvent]:
-        """A new branch from an edited message of the person's, with its reply."""
+        """A new branch from an edited message of the person's, with its reply; what was pasted into it stays pasted."""
         self._comes_first()
         message = self._store.messages.get(message_id)
         if message.role != "user":
             raise AssistantError("only an own message branches so; a reply is edited in place")
-        async with aclosing(self._say(message.conversation_id, message.parent_id, text, AS_SET)) as events:
+        self.pastes.remember(*message.pasted_parts)
+        claimed = message_item_id(message_id) in self._store.feedback.claimed_items()
+        said = self._said(message.conversation_id, message.parent_id, text, claimed=claimed)
+        async with aclosing(self._answered(said, AS_SET)) as events:
             async for event in events:
                 yield event
 
@@ -213,20 +224,25 @@ class Chat:
         if self._titling:
             self._titling.cancel()
 
-    async def _say(
-        self, conversation_id: int, parent_id: int | None, text: str, options: ReplyOptions
-    ) -> AsyncGenerator[ChatEvent]:
-        said = self._said(conversation_id, parent_id, text)
+    async def _answered(self, said: Message, options: ReplyOptions) -> AsyncGenerator[ChatEvent]:
         yield UserMessage(said)
         async with aclosing(self._answering.answer(said, options)) as events:
             async for event in events:
                 yield event
 
-    def _said(self, conversation_id: int, parent_id: int | None, text: str) -> Message:
-        """The person's message, stored before anything else is tried."""
+    def _said(self, conversation_id: int, parent_id: int | None, text: str, *, claimed: bool = False) -> Message:
+        """The person's message, stored before anything else is tried; `claimed`: what was pasted into it is theirs."""
         said = self._store.messages.add(
-            conversation_id, parent_id, "user", text, state=MessageState.COMPLETE, origin=Origin.TYPED
+            conversation_id,
+            parent_id,
+            "user",
+            text,
+            state=MessageState.COMPLETE,
+            origin=Origin.TYPED,
+            pasted=self.pastes.stretches(text),
         )
+        if claimed and said.pasted:
+            self._store.feedback.claim_item(message_item_id(said.id))
         if not self._store.conversations.get(conversation_id).title:
             self._store.conversations.suggest_title(conversation_id, _title(text))
         return said

@@ -6,6 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from assistant.records import Outcome, Passage
+from assistant.visible import one_line
+
+MOST_SHOWN = 5
+BEGINNING_WIDTH = 60
 
 
 def left_out_in_words(outcome: Outcome) -> str:
@@ -16,8 +20,8 @@ def left_out_in_words(outcome: Outcome) -> str:
     if outcome.passages_left_out:
         passages = "passage" if outcome.passages_left_out == 1 else "passages"
         parts.append(
-            f"{outcome.passages_left_out:,} {passages} in your texts that others wrote (quoted, forwarded, code: "
-            f"{outcome.words_left_out:,} words)"
+            f"{outcome.passages_left_out:,} {passages} in your texts that others wrote (quoted, pasted, forwarded, "
+            f"code: {outcome.words_left_out:,} words)"
         )
     if outcome.tokens_left_out:
         parts.append(f"{outcome.tokens_left_out:,} tokens at the end of long texts")
@@ -35,3 +39,10 @@ def passages_in_words(passages: Sequence[Passage]) -> str:
     counted = Counter(passage.reason.value for passage in passages)
     kinds = ", ".join(f"{times} × {kind}" if times > 1 else kind for kind, times in counted.items())
     return f"{sum(passage.words for passage in passages):,} words of it are not yours ({kinds})"
+
+
+def passage_lines(passages: Sequence[Passage]) -> list[str]:
+    """How the longest of them begin, in the order of the text, a line each."""
+    longest = sorted(passages, key=lambda passage: passage.words, reverse=True)[:MOST_SHOWN]
+    shown = [passage for passage in passages if passage in longest]
+    return [f"{passage.reason.value}: “{one_line(passage.begins, BEGINNING_WIDTH)}”" for passage in shown]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from assistant.errors import AssistantError
 from assistant.records import MessageState, PreferenceItem, Writing
 from assistant.reporting import reports_storage_errors
 from steering.items import Source
-from steering.own_text import Passage, own_text
+from steering.own_text import Passage, Reason, own_text
 from storage.records import Message, Origin, message_item_id, writing_item_id
 from storage.store import Store
 
 MIN_WORDS = 3
 ADDED_BY_HAND = "added by hand"
-NOTHING_OWN = "all of it is quoted, forwarded or code"
+NOTHING_OWN = "all of it is quoted, pasted, forwarded or code"
 _MAY_HOLD_OTHERS_WORDS = frozenset({Source.WRITING, Source.OWN_MESSAGE})
 """Sources that people paste into; a reply is the model's and what the person made of it, quotations and code too."""
 
@@ -23,13 +24,15 @@ _MAY_HOLD_OTHERS_WORDS = frozenset({Source.WRITING, Source.OWN_MESSAGE})
 class LearnableItem:
     """An item of the history; `excluded` by the person, or left out for a `reason` of ours ("" if it is used).
 
-    The item's text holds the person's own words only; `passages` is what was in it beside them.
+    The item's text holds the person's own words only; `passages` is what was in it beside them. `claimed`: what was
+    pasted into it is theirs, as they said, and among these words.
     """
 
     item: PreferenceItem
     excluded: bool
     reason: str
     passages: tuple[Passage, ...] = ()
+    claimed: bool = False
 
     @property
     def used(self) -> bool:
@@ -51,7 +54,10 @@ class Preferences:
 
     def items(self) -> list[LearnableItem]:
         """Everything that could be learned from, oldest first; `order` is the place in this list."""
-        dated = [*self._writings(), *self._own_messages(), *self._replies()]
+        typed = self._store.messages.typed()
+        pasted = {message_item_id(message.id): message.pasted for message, _ in typed if message.pasted}
+        claimed = self._store.feedback.claimed_items().intersection(pasted)
+        dated = [*self._writings(), *_own_messages(typed), *self._replies()]
         ordered = [item for _, _, item in sorted(dated, key=lambda entry: entry[:2])]
         excluded = self._store.feedback.excluded_items()
         seen: set[str] = set()
@@ -60,11 +66,11 @@ class Preferences:
             passages: tuple[Passage, ...] = ()
             item = replace(sent, order=float(order))
             if sent.source in _MAY_HOLD_OTHERS_WORDS:
-                own = own_text(sent.text)
+                own = own_text(sent.text, () if sent.id in claimed else pasted.get(sent.id, ()))
                 item, passages = replace(item, text=own.text), own.left_out
             reason = NOTHING_OWN if passages and not item.text else _unusable(item, seen)
             seen.add(item.content_hash)
-            found.append(LearnableItem(item, item.id in excluded, reason, passages))
+            found.append(LearnableItem(item, item.id in excluded, reason, passages, item.id in claimed))
         return found
 
     def get(self, item_id: str) -> LearnableItem:
@@ -84,6 +90,20 @@ class Preferences:
     def include(self, item_id: str) -> None:
         """Learn from this item again."""
         self._store.feedback.include_item(item_id)
+
+    def claim(self, item_id: str) -> None:
+        """Learn from what was pasted into this item, too: it is the person's own; survives rebuilds.
+
+        Raises: AssistantError: there is no such item, or nothing was pasted into it.
+        """
+        one = self.get(item_id)
+        if not one.claimed and all(passage.reason is not Reason.PASTED for passage in one.passages):
+            raise AssistantError(f"{item_id}: nothing was pasted into it that is not learned from")
+        self._store.feedback.claim_item(item_id)
+
+    def disclaim(self, item_id: str) -> None:
+        """Take a claim back."""
+        self._store.feedback.disclaim_item(item_id)
 
     def veto_phrase(self, phrase: str) -> None:
         """Never take this phrase for a preference; survives rebuilds."""
@@ -112,17 +132,6 @@ class Preferences:
             for w in self._store.writing.list()
         ]
 
-    def _own_messages(self) -> list[tuple[float, int, PreferenceItem]]:
-        return [
-            _dated(
-                message,
-                PreferenceItem(
-                    message_item_id(message.id), before.text if before else "", message.text, Source.OWN_MESSAGE, 0
-                ),
-            )
-            for message, before in self._store.messages.typed()
-        ]
-
     def _replies(self) -> list[tuple[float, int, PreferenceItem]]:
         """Replies the person rewrote or rated up, each with the reply it was preferred to."""
         found = []
@@ -142,6 +151,19 @@ class Preferences:
             return self._store.messages.get(chosen.edited_from).text or None
         others = [m for m in self._store.messages.siblings(chosen.id) if m.id != chosen.id and _is_rejectable(m)]
         return min(others, key=lambda m: (m.rating, -m.id)).text if others else None
+
+
+def _own_messages(typed: Iterable[tuple[Message, Message | None]]) -> list[tuple[float, int, PreferenceItem]]:
+    """What the person said, each with what it answers."""
+    return [
+        _dated(
+            message,
+            PreferenceItem(
+                message_item_id(message.id), before.text if before else "", message.text, Source.OWN_MESSAGE, 0
+            ),
+        )
+        for message, before in typed
+    ]
 
 
 def _is_rejectable(reply: Message) -> bool:

@@ -66,6 +66,9 @@ def _conversation(value: Any) -> Entry:
         if message.source_id in names or {message.parent, message.edited_from} - {None} - names:
             raise _InconsistentError("a message that stands before the one that it belongs to")
         names.add(message.source_id)
+        bounds = [0, *(bound for stretch in message.pasted for bound in stretch), len(message.text)]
+        if bounds != sorted(bounds) or any(start == end for start, end in message.pasted):
+            raise _InconsistentError("something pasted that is not in its message")
     if conversation.active is not None and conversation.active not in names:
         raise _InconsistentError("a branch that is not there")
     return conversation

@@ -173,7 +173,7 @@ async def test_what_is_pasted_into_a_message_or_a_text_is_not_learned_from(assis
 async def test_a_text_that_is_all_quoted_says_so(assistant):
     assistant.preferences.add_text("> one two three four\n> five")
     (one,) = assistant.preferences.items()
-    assert not one.used and one.why_left_out == "all of it is quoted, forwarded or code"
+    assert not one.used and one.why_left_out == "all of it is quoted, pasted, forwarded or code"
 
 
 async def test_what_has_no_passages_keeps_its_hash(assistant):

@@ -123,7 +123,7 @@ def test_explanation_gives_both_measures_and_says_what_they_were_taken_against(a
         ({}, "nothing"),
         (
             {"passages_left_out": 2, "words_left_out": 1500},
-            "2 passages in your texts that others wrote (quoted, forwarded, code: 1,500 words)",
+            "2 passages in your texts that others wrote (quoted, pasted, forwarded, code: 1,500 words)",
         ),
         ({"tokens_left_out": 1200}, "1,200 tokens at the end of long texts"),
         (

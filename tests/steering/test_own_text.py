@@ -72,6 +72,49 @@ def test_an_answer_between_quoted_lines_is_the_senders():
     assert own_text("I do not agree with this:\n> When?\nno").text == "I do not agree with this:\n\nno"
 
 
+def planted(parts: list[tuple[str, bool]]) -> tuple[str, list[tuple[int, int]]]:
+    """A text of parts on lines of their own, and where those are that were pasted."""
+    text, stretches = "", []
+    for part, is_pasted in parts:
+        start = len(text)
+        text += part
+        if is_pasted:
+            stretches.append((start, len(text)))
+        text += "\n\n"
+    return text.rstrip("\n"), stretches
+
+
+def test_what_was_pasted_is_left_out_without_any_mark():
+    text, stretches = planted([("Sum this up:", False), (LONG, True), ("Shortly, please.", False)])
+    found = own_text(text, stretches)
+    assert found.text == "Sum this up:\n\nShortly, please."
+    (passage,) = found.left_out
+    assert (passage.reason, passage.words) == (Reason.PASTED, LONG_QUOTATION_WORDS)
+    assert (passage.start, passage.end) == stretches[0]
+    assert passage.begins == " ".join(LONG.split()[:12])
+
+
+@pytest.mark.parametrize("inside", ["```\nopened", "<doc>", HEADERS, "> quoted", "“opened"])
+def test_marks_in_what_was_pasted_say_nothing_of_what_follows(inside):
+    text, stretches = planted([("mine", False), (f"{LONG}\n{inside}", True), ("mine too\n</doc>”", False)])
+    found = own_text(text, stretches)
+    assert found.text == "mine\n\nmine too\n</doc>”"
+    assert [passage.reason for passage in found.left_out] == [Reason.PASTED]
+
+
+@pytest.mark.parametrize(("before", "after"), [("```", "```"), ("<doc>", "</doc>"), ("> so", "> on")])
+def test_what_was_pasted_within_marks_is_one_passage_with_them(before, after):
+    text = f"mine\n{before}\n{LONG}\n{after}\nmine too"
+    start = text.index(LONG)
+    found = own_text(text, [(start, start + len(LONG))])
+    assert found.text.split() == ["mine", "mine", "too"]
+    assert sum(passage.words for passage in found.left_out) == len(f"{before} {LONG} {after}".split())
+
+
+def test_a_text_that_was_pasted_whole_leaves_nothing():
+    assert own_text(LONG, [(0, len(LONG))]).text == ""
+
+
 ANY = st.text(alphabet='ab \n>`~<>/"“”„«»:.\r\t@1-', max_size=300) | st.text(max_size=80)
 
 
@@ -90,6 +133,20 @@ def test_passages_are_apart_in_order_and_within_the_text(text):
 def test_every_word_of_the_rest_was_in_the_text_in_that_order(text):
     words = iter(text.split())
     assert all(any(kept in word for word in words) for kept in own_text(text).text.split())
+
+
+@given(ANY, st.lists(st.integers(0, 300), max_size=8, unique=True))
+def test_nothing_that_was_pasted_is_kept_and_nothing_is_left_out_twice(text, bounds):
+    inside = sorted(bound for bound in bounds if bound <= len(text))
+    stretches = list(zip(inside[::2], inside[1::2], strict=False))
+    found = own_text(text, stretches)
+    out = bytearray(len(text))
+    for passage in found.left_out:
+        assert not any(out[passage.start : passage.end])
+        out[passage.start : passage.end] = b"\1" * (passage.end - passage.start)
+    assert all(out[place] for start, end in stretches for place in range(start, end))
+    kept = "".join(character for character, gone in zip(text, out, strict=True) if not gone)
+    assert "".join(found.text.split()) == "".join(kept.split())
 
 
 PIECES = ["> a\n", "```\n", "<a>\n", "“", '" "', "\n", "From: a\n", "<a>\n</b>\n", "a:\n", "--\n"]

@@ -33,6 +33,7 @@ from storage.migrations import (
     history_of_effects,
     imported_vectors,
     organisation,
+    pasted,
     reasoning,
 )
 from storage.store import Store
@@ -189,6 +190,7 @@ STEPS = {
     "0005_organisation": organisation,
     "0006_fast_search": fast_search,
     "0007_drafts": drafts,
+    "0008_pasted": pasted,
 }
 
 
@@ -259,6 +261,28 @@ def test_a_history_of_the_second_version_keeps_its_messages(path: Path, raw: Raw
         assert store.vectors.list() == []
     assert raw("SELECT text, strength, vectors FROM messages") == [("a question", 0.5, "[]"), ("a reply", 0.5, "[]")]
     assert [copy.name for copy in backups(path)] == ["history.db.before-0003_imported_vectors"]
+
+
+def test_of_messages_and_drafts_of_before_nothing_was_pasted(path: Path, raw: RawQuery):
+    seventh = Migrations(MIGRATIONS.name)
+    for name, step in list(STEPS.items())[:7]:
+        seventh(name=name)(step)
+    when = "2026-01-01T00:00:00Z"
+    with closing(Database(path, seventh)) as db:
+        db.write("INSERT INTO conversations (title, created_at, updated_at) VALUES ('kept', ?, ?)", (when, when))
+        db.write(
+            "INSERT INTO messages (conversation_id, role, text, state, origin, created_at) "
+            "VALUES (1, 'user', 'a question', 'complete', 'typed', ?)",
+            (when,),
+        )
+        db.write("INSERT INTO drafts VALUES (1, 'half a thought')")
+    with Store(path) as store:
+        assert (store.messages.get(1).text, store.messages.get(1).pasted) == ("a question", ())
+        assert (store.drafts.get(1), store.drafts.pasted_parts(1)) == ("half a thought", [])
+        assert store.feedback.claimed_items() == set()
+        store.drafts.keep(1, "half a thought more", [(0, 4)])
+    assert raw("SELECT * FROM drafts") == [(1, "half a thought more", "[[0, 4]]")]
+    assert [copy.name for copy in backups(path)] == ["history.db.before-0008_pasted"]
 
 
 def test_titles_of_before_the_organisation_are_the_persons(path: Path, raw: RawQuery):

@@ -27,6 +27,34 @@ def test_every_conversation_and_the_chat_not_begun_has_one_draft(path: Path, raw
     assert raw("SELECT conversation_id, text FROM drafts") == [(talk, "half a sentence")]
 
 
+def test_a_draft_keeps_what_was_pasted_into_it(path: Path, raw: RawQuery):
+    with Store(path) as store:
+        talk = store.conversations.create("a talk").id
+        store.drafts.keep(talk, "look: one two, three", [(6, 13), (15, 20)])
+    with Store(path) as store:
+        assert store.drafts.pasted_parts(talk) == ["one two", "three"]
+        assert store.drafts.pasted_parts(None) == []
+        store.drafts.keep(talk, "look: nothing")
+        assert store.drafts.pasted_parts(talk) == []
+        store.drafts.keep(talk, "")
+    assert raw("SELECT * FROM drafts") == []
+
+
+def test_what_was_pasted_into_what_was_sent(store: Store):
+    talk = store.conversations.create("a talk")
+    for number, (text, pasted) in enumerate([("see: one", [(5, 8)]), ("typed", []), ("two, two", [(0, 3), (5, 8)])]):
+        added = store.messages.add(
+            *(talk.id, None, "user", text), state=MessageState.COMPLETE, origin=Origin.TYPED, pasted=pasted
+        )
+        assert store.messages.get(added.id).pasted_parts == [["one"], [], ["two", "two"]][number]
+    assert store.messages.pasted_parts(10) == [["one"], ["two", "two"]]
+    assert store.messages.pasted_parts(1) == [["two", "two"]]
+    store.feedback.claim_item(f"message:{added.id}")
+    assert store.messages.pasted_parts(10) == [["one"]]
+    store.conversations.trash(talk.id)
+    assert store.messages.pasted_parts(10) == []
+
+
 def test_a_draft_is_forgotten_with_its_conversation(store: Store, path: Path):
     talk = store.conversations.create("a talk").id
     store.drafts.keep(talk, "unforgettable")

@@ -180,3 +180,17 @@ def test_a_rebuild_that_ends_after_the_forgetting_brings_nothing_back(store: Sto
 def test_what_is_not_there(store: Store, choose):
     with pytest.raises(NotFoundError):
         choose(store)
+
+
+def test_what_was_pasted_and_the_claim_to_it_go_with_the_message(store: Store, path: Path, raw: RawQuery):
+    talk = store.conversations.create("talk")
+    store.messages.add(talk.id, None, "user", "kept words", **TYPED, pasted=[(0, 4)])
+    own = store.messages.add(talk.id, 1, "user", "look: unforgettable words", **TYPED, pasted=[(6, 19)])
+    store.drafts.keep(talk.id, "unforgettable", [(0, 13)])
+    store.drafts.keep(talk.id, "")
+    for number in (1, own.id):
+        store.feedback.claim_item(message_item_id(number))
+    store.forgetting.forget(store.forgetting.messages([own.id]))
+    assert store.feedback.claimed_items() == {message_item_id(1)}
+    assert raw("SELECT id, pasted FROM messages") == [(1, "[[0, 4]]")]
+    assert not [file for file in path.parent.iterdir() if b"unforgettable" in file.read_bytes()]

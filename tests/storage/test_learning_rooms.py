@@ -34,6 +34,17 @@ def test_exclusions(store: Store):
     assert store.feedback.excluded_items() == {"writing:1"}
 
 
+def test_claims(store: Store):
+    store.feedback.claim_item("message:1")
+    store.feedback.claim_item("message:1")
+    store.feedback.claim_item("message:2")
+    assert store.feedback.claimed_items() == {"message:1", "message:2"}
+    assert store.feedback.excluded_items() == set()
+    store.feedback.disclaim_item("message:1")
+    store.feedback.disclaim_item("message:9")
+    assert store.feedback.claimed_items() == {"message:2"}
+
+
 def test_vetoes_ignore_case_and_keep_the_first_spelling(store: Store):
     for phrase in ("Straße", "STRASSE", " to be honest ", "Apples"):
         store.feedback.veto_phrase(phrase)

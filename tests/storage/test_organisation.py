@@ -105,7 +105,7 @@ def test_a_fork_holds_the_branch_and_changes_nothing(store: Store, raw: RawQuery
         origin=Origin.EDITED,
         edited_from=reply.id,
     )
-    second = store.messages.add(talk.id, edited.id, "user", "second", **TYPED)
+    second = store.messages.add(talk.id, edited.id, "user", "second", **TYPED, pasted=[(0, 3)])
     store.messages.add(talk.id, second.id, "assistant", "not in it", **GENERATED)
     before = raw("SELECT * FROM messages")
     fork = store.conversations.fork(second.id)
@@ -116,6 +116,7 @@ def test_a_fork_holds_the_branch_and_changes_nothing(store: Store, raw: RawQuery
         ("assistant", "better", Origin.EDITED),
         ("user", "second", Origin.TYPED),
     ]
+    assert [m.pasted_parts for m in branch] == [[], [], ["sec"]]
     assert [m.created_at for m in branch] == [first.created_at, edited.created_at, second.created_at]
     assert {m.conversation_id for m in branch} == {fork.id}
     original = store.messages.get(branch[1].edited_from)

@@ -137,6 +137,7 @@ MESSAGES = st.builds(
     vectors=VECTORS,
     stats=STATS,
     excluded=st.booleans(),
+    claimed=st.booleans(),
 )
 
 
@@ -150,7 +151,10 @@ def trees(draw: st.DrawFn, source: str, name: str) -> ParsedConversation:
     for number, made in enumerate(draw(st.lists(MESSAGES, max_size=8))):
         earlier = st.none() | st.sampled_from([m.source_id for m in messages]) if messages else st.none()
         own = f"{number}{draw(st.text(max_size=3))}"
-        messages.append(replace(made, source_id=own, parent=draw(earlier), edited_from=draw(earlier)))
+        bounds = sorted(draw(st.sets(st.integers(0, len(made.text)), max_size=4)))
+        pasted = tuple(zip(bounds[::2], bounds[1::2], strict=False))
+        links = {"parent": draw(earlier), "edited_from": draw(earlier)}
+        messages.append(replace(made, source_id=own, pasted=pasted, **links))
     return ParsedConversation(
         source=source,
         source_id=name,
@@ -190,7 +194,16 @@ def read_back(folder: Path, export: str, into: Store) -> None:
 
 def rows(store: Store, ignored: Iterable[str] = ()) -> dict[str, list[dict[str, Any]]]:
     """All that a history holds, on a raw connection, with numbers as places."""
-    tables = ("conversations", "messages", "ratings", "tags", "writings", "excluded_items", "vetoed_phrases")
+    tables = (
+        "conversations",
+        "messages",
+        "ratings",
+        "tags",
+        "writings",
+        "excluded_items",
+        "vetoed_phrases",
+        "claimed_items",
+    )
     with closing(sqlite3.connect(store.path)) as connection:
         connection.row_factory = sqlite3.Row
         found = {table: [dict(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in tables}
@@ -222,7 +235,9 @@ def test_a_history_comes_back_the_same(tmp_path_factory: pytest.TempPathFactory,
 
 def test_a_chat_of_ours_comes_back_row_for_row(store: Store, tmp_path: Path):
     made = store.conversations.create("Mine")
-    asked = store.messages.add(made.id, None, "user", "Why?", state=MessageState.COMPLETE, origin=Origin.TYPED)
+    typed = {"state": MessageState.COMPLETE, "origin": Origin.TYPED}
+    asked = store.messages.add(made.id, None, "user", "Why?", **typed, pasted=[(0, 3)])
+    store.feedback.claim_item(f"message:{asked.id}")
     reply = store.messages.add(
         *(made.id, asked.id, "assistant", "So."),
         **{"state": MessageState.STREAMING, "origin": Origin.GENERATED, "model": "m.gguf", "strength": 0.5},
@@ -303,6 +318,11 @@ def test_an_export_that_is_not_ours_is_refused(tmp_path: Path, export: Any, comp
         {"profile_version": -1},
         {"role": "pope"},
         {"state": "unsure"},
+        {"pasted": [[0, 7]]},
+        {"pasted": [[-1, 2]]},
+        {"pasted": [[3, 3]]},
+        {"pasted": [[2, 4], [1, 3]]},
+        {"pasted": [["a", 3]]},
         {"created_at": 5e300, "source_id": None},
     ],
 )
