@@ -15,6 +15,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from assistant.history.pastes import Pastes
 from tui.widgets.prompt import Prompt
 
 NARROW = 100
@@ -57,7 +58,7 @@ class OpeningScreen(Screen[None]):
                 yield Vertical(id="sidebar")
             with Vertical(id="conversation"):
                 yield Vertical(id="messages")
-                yield Prompt()
+                yield Prompt(Pastes())  # what is pasted here is pasted again where it belongs
                 yield Static(Content.styled(OPENING, "$text-warning"), id="status")
         yield Static(id="opening-foot")
 

@@ -10,7 +10,7 @@ from steering.own_text import LONG_QUOTATION_WORDS, Stretch
 
 LONG_PASTE_WORDS = LONG_QUOTATION_WORDS
 """Words from which what is pasted is somebody else's; less (a name, a path, a sentence) is a way of typing."""
-RUN = 8
+RUN = 6
 """Words and marks in a row that stand so in a paste: fewer stand in anybody's sentences by chance."""
 MOST_RUNS = 500_000
 """Remembered at most (about 3 MB of text), the oldest go first; but the last paste is always remembered whole."""

@@ -21,6 +21,7 @@ from assistant.errors import (
     SettingsError,
 )
 from assistant.history.importing import Preview
+from assistant.history.pastes import Pastes
 from assistant.paths import Paths
 from assistant.profile.preferences import LearnableItem
 from assistant.profile.profiles import Explanation, Profile
@@ -38,6 +39,7 @@ from assistant.records import (
     Message,
     MessageState,
     Origin,
+    Passage,
     Piece,
     PreferenceItem,
     Prefill,
@@ -66,6 +68,7 @@ class ScriptedChat:
         self.fail_at: int | None = None
         self.load_error: str = ""
         self.title = self.title_error = ""
+        self.pastes = Pastes()
         self.prefill: tuple[int, int] | None = None
         self.go = asyncio.Event()
         self.load_gate = asyncio.Event()
@@ -135,7 +138,7 @@ class ScriptedChat:
         shown = self.messages(conversation_id)
         if not shown and not self._conversations[conversation_id].title:
             self.rename(conversation_id, text[:40])
-        user = self.add(conversation_id, "user", text, shown[-1].id if shown else None)
+        user = self._said(conversation_id, text, shown[-1].id if shown else None)
         yield UserMessage(user)
         async for event in self._reply(user):
             yield event
@@ -151,7 +154,7 @@ class ScriptedChat:
 
     async def edit_own(self, message_id: int, text: str) -> AsyncIterator[ChatEvent]:
         old = self._messages[message_id]
-        user = self.add(old.conversation_id, "user", text, old.parent_id)
+        user = self._said(old.conversation_id, text, old.parent_id)
         yield UserMessage(user)
         async for event in self._reply(user):
             yield event
@@ -162,7 +165,7 @@ class ScriptedChat:
         if not self._conversations[conversation_id].title:
             self.rename(conversation_id, text[:40])
         shown = self.messages(conversation_id)
-        user = self.add(conversation_id, "user", text, shown[-1].id if shown else None)
+        user = self._said(conversation_id, text, shown[-1].id if shown else None)
         yield UserMessage(user)
         await self.load_gate.wait()
         self.stopped = False
@@ -224,6 +227,9 @@ class ScriptedChat:
 
     async def close(self) -> None:
         self.closed = True
+
+    def _said(self, conversation_id: int, text: str, parent_id: int | None) -> Message:
+        return self.add(conversation_id, "user", text, parent_id, pasted=self.pastes.stretches(text))
 
     async def _reply(self, parent: Message) -> AsyncIterator[ChatEvent]:
         async for event in self._stream(self._empty(parent, self.steering())):
@@ -351,7 +357,8 @@ class ScriptedHistory:
 class ScriptedDrafts:
     """Drafts in memory; what was sent is what a test puts in."""
 
-    def __init__(self) -> None:
+    def __init__(self, pastes: Pastes) -> None:
+        self.pastes = pastes
         self.kept: dict[int | None, str] = {}
         self.past: list[str] = []
 
@@ -422,18 +429,29 @@ class ScriptedPreferences:
     def __init__(self) -> None:
         self.learnable: list[LearnableItem] = []
         self.vetoes: set[str] = set()
+        self.hidden: dict[str, tuple[Passage, ...]] = {}
 
     def items(self) -> list[LearnableItem]:
         return list(self.learnable)
 
     def exclude(self, item_id: str) -> None:
-        self._set(item_id, True)
+        self._set(item_id, excluded=True)
 
     def include(self, item_id: str) -> None:
-        self._set(item_id, False)
+        self._set(item_id, excluded=False)
 
-    def _set(self, item_id: str, excluded: bool) -> None:
-        self.learnable = [replace(one, excluded=excluded) if one.item.id == item_id else one for one in self.learnable]
+    def claim(self, item_id: str) -> None:
+        one = next(one for one in self.learnable if one.item.id == item_id)
+        if not one.passages:
+            raise AssistantError(f"{item_id}: nothing was pasted into it that is not learned from")
+        self.hidden[item_id] = one.passages
+        self._set(item_id, passages=(), claimed=True)
+
+    def disclaim(self, item_id: str) -> None:
+        self._set(item_id, passages=self.hidden[item_id], claimed=False)
+
+    def _set(self, item_id: str, **fields: object) -> None:
+        self.learnable = [replace(one, **fields) if one.item.id == item_id else one for one in self.learnable]  # type: ignore[arg-type]
 
     def veto_phrase(self, phrase: str) -> None:
         self.vetoes.add(phrase)
@@ -581,7 +599,7 @@ class ScriptedAssistant:
         self.vectors = ScriptedVectors()
         self.chat = ScriptedChat(self.profiles, self.vectors)
         self.history = ScriptedHistory(self.chat)
-        self.drafts = ScriptedDrafts()
+        self.drafts = ScriptedDrafts(self.chat.pastes)
         self.importing = ScriptedImporting()
         self.forgetting = ScriptedForgetting(self.chat)
         self.preferences = ScriptedPreferences()

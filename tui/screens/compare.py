@@ -65,7 +65,7 @@ class CompareScreen(Screen[None]):
         self._labels_shown = False
         self._panes = [ReplyPane("A"), ReplyPane("B")]
         # Held, not looked for: a pair that runs while the screen is taken away speaks to it once more.
-        self._state, self._prompt = Static(id="compare-state"), Prompt()
+        self._state, self._prompt = Static(id="compare-state"), Prompt(chat.pastes)
         self._by_side = list(self._panes)
         self._pair: Worker[None] | None = None
 

@@ -107,7 +107,7 @@ class MessageWishes:
         record = view.record
         reply = record.role == "assistant"
         title = "The reply as you would have liked it" if reply else "Your message; it is answered anew"
-        text = await self._screen.app.push_screen_wait(TextModal(title, record.text))
+        text = await self._screen.app.push_screen_wait(TextModal(title, record.text, self._chat.pastes))
         if text is None:
             return
         if not reply:

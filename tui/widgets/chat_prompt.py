@@ -9,6 +9,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from assistant.history.pastes import Pastes
 from tui.prompting.completion import Completion
 from tui.prompting.past import Past
 from tui.prompting.slash import Unknown, read
@@ -56,12 +57,13 @@ class ChatPrompt(Prompt):
 
     def __init__(
         self,
+        pastes: Pastes,
         complete: Callable[[str], list[Completion]],
         sent: Callable[[], list[str]],
         take_back: Callable[[], str | None],
     ) -> None:
         """`complete` a text, `sent` texts, the oldest first, `take_back` what waits to be sent."""
-        super().__init__()
+        super().__init__(pastes)
         self._complete = complete
         self._take_back = take_back
         self._past = Past(sent)

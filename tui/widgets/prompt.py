@@ -7,12 +7,13 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import TextArea
 
+from assistant.history.pastes import Pastes
 from assistant.visible import sanitise
+from tui.widgets.pasting import PastingArea
 
 
-class Prompt(TextArea):
+class Prompt(PastingArea):
     """The text to send. Pasted control characters become visible before they get in."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -34,8 +35,9 @@ class Prompt(TextArea):
     class LeftUpwards(Message):
         """The person wants to go up, out of the prompt."""
 
-    def __init__(self) -> None:
+    def __init__(self, pastes: Pastes) -> None:
         super().__init__(
+            pastes,
             placeholder="Write a message",
             highlight_cursor_line=False,
             show_line_numbers=False,

@@ -11,9 +11,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
+from assistant.history.pastes import Pastes
 from assistant.visible import sanitise
 from tui.text import literal
 from tui.widgets.confirm import ConfirmModal
+from tui.widgets.pasting import PastingArea
 
 
 class TextModal(ModalScreen[str | None]):
@@ -24,15 +26,17 @@ class TextModal(ModalScreen[str | None]):
         Binding("escape", "cancel", "Cancel", id="edit.cancel"),
     ]
 
-    def __init__(self, title: str, text: str = "") -> None:
+    def __init__(self, title: str, text: str = "", pastes: Pastes | None = None) -> None:
+        """`pastes`: who is told what is pasted, where that matters."""
         super().__init__()
         self._title = title
         self._text = sanitise(text)
+        self._pastes = pastes or Pastes()
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -large"):
             yield Static(literal(self._title), classes="title")
-            yield TextArea(self._text, highlight_cursor_line=False)
+            yield PastingArea(self._pastes, self._text, highlight_cursor_line=False)
             yield Static("ctrl+s saves · esc cancels", classes="hint")
 
     def on_mount(self) -> None:

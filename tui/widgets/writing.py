@@ -57,7 +57,7 @@ class Writing(Vertical):
         self._waiting = WaitingMessages()
         self._drafts = DraftKeeper(self, drafts, self._waiting.texts)
         self._completions = CompletionList()
-        self._prompt = ChatPrompt(complete, self._sent, self._take_back)
+        self._prompt = ChatPrompt(drafts.pastes, complete, self._sent, self._take_back)
 
     def compose(self) -> ComposeResult:
         yield self._waiting

@@ -13,10 +13,10 @@ from textual.widgets import DataTable, Static
 
 from assistant.app import Assistant
 from assistant.errors import AssistantError
-from assistant.profile.left_out import passages_in_words
+from assistant.profile.left_out import passage_lines, passages_in_words
 from assistant.profile.preferences import LearnableItem
 from assistant.profile.profiles import Explanation
-from assistant.records import Measure
+from assistant.records import Measure, Reason
 from assistant.visible import one_line
 from tui.figures import count
 from tui.heatmap import heatmap, legend
@@ -39,6 +39,14 @@ class LearnedPanel(Vertical):
         Binding("a", "add_text", "Add a text", id="learned.add"),
         Binding("i", "import_file", "Import", tooltip="Import a file or folder", id="learned.import"),
         Binding("m", "change_measure", "Other measure", id="learned.measure"),
+        Binding(
+            "p",
+            "claim",
+            "Pasted is mine",
+            tooltip="What was pasted into this text is yours, or is not",
+            show=False,
+            id="learned.claim",
+        ),
     ]
 
     def __init__(self, assistant: Assistant) -> None:
@@ -128,9 +136,20 @@ class LearnedPanel(Vertical):
         context = Content(one_line(one.item.context, ASKED_WIDTH) or "nobody asked")
         parts = [Content.styled("Asked", "bold dim"), context, Content("")]
         parts += [Content.styled("Your text", "bold dim"), *self._explained(one)]
+        return Content("\n").join([*parts, *self._left_out(one)])
+
+    def _left_out(self, one: LearnableItem) -> list[Content]:
+        """What of the text is not learned from, and whose what was pasted is."""
+        lines = []
         if one.passages:
-            parts += [Content(""), literal(f"Left out: {passages_in_words(one.passages)}", "$text-warning")]
-        return Content("\n").join(parts)
+            lines += [Content(""), literal(f"Left out: {passages_in_words(one.passages)}", "$text-warning")]
+            lines += [literal(f"  {line}", "dim") for line in passage_lines(one.passages)]
+        if any(passage.reason is Reason.PASTED for passage in one.passages):
+            lines.append(literal("p: what was pasted is yours, too", "dim"))
+        if one.claimed:
+            said = "What was pasted into it counts as yours, as you said; p: it is not"
+            lines += [Content(""), literal(said, "dim")]
+        return lines
 
     def _explained(self, one: LearnableItem) -> list[Content]:
         plain = literal(one.item.text)
@@ -169,6 +188,18 @@ class LearnedPanel(Vertical):
                 self._assistant.preferences.include(one.item.id)
             else:
                 self._assistant.preferences.exclude(one.item.id)
+        self.show_items()
+
+    def action_claim(self) -> None:
+        """Say that what was pasted into the current text is one's own, or take that back."""
+        one = self._current()
+        if one is None:
+            return
+        with telling(self):
+            if one.claimed:
+                self._assistant.preferences.disclaim(one.item.id)
+            else:
+                self._assistant.preferences.claim(one.item.id)
         self.show_items()
 
     @work
