@@ -34,9 +34,9 @@ def show(chosen: Globals, as_json: bool) -> None:
 
     async def work() -> None:
         async with opened(chosen) as assistant:
-            shown, state = _in_use(assistant), assistant.profiles.state()
+            shown, state, news = _in_use(assistant), assistant.profiles.state(), await assistant.offer.news()
             if as_json:
-                print_json({"profile": shown, "state": state})
+                print_json({"profile": shown, "state": state, "news": news})
                 return
             click.echo(summary(shown))
             status = assistant.chat.steering()
@@ -44,6 +44,8 @@ def show(chosen: Globals, as_json: bool) -> None:
             click.echo(f"  steering       {on}, strength {state.strength:g}")
             if status.imported:
                 click.echo(f"  imported       {steering_words(None, None, status.imported)}")
+            advice = "; `assistant rebuild` learns from them" if news.enough else ""
+            click.echo(f"  news           {news.words}{advice}")
 
     run(work())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from assistant.app import Assistant
 from assistant.profile.news import News
 from assistant.profile.profiles import IMPORTED
-from assistant.records import MessageState, Origin, Phrase, Source
+from assistant.records import MessageState, Origin, Phrase, Source, StrengthPoint
 from tests.assistant.made import OUTCOME, add_profile
 
 QUOTED = "> all of this\n> somebody else wrote"
@@ -167,3 +168,24 @@ async def test_a_text_is_read_once(assistant, monkeypatch):
     write(assistant, "a later text")
     assert (await assistant.offer.news()).new == 4
     assert len(read) == 1
+
+
+def test_the_command_line_says_the_same_and_prints_the_gain_by_strength(cli, home):
+    opened = Assistant.open(home)
+    write(opened, *(f"text number {n}" for n in range(9)))
+    curve = tuple(asdict(StrengthPoint(strength, gain, 0.2)) for strength, gain in ((0.5, 0.06), (1.5, -0.1)))
+    opened.store.profiles.set_state(version=learn(opened, curve=curve))
+    write(opened, "this one is new")
+    opened.store.close()
+    lines = cli("profile", "show").stdout.decode().splitlines()
+    assert [line.split() for line in lines if "gain " in line and "KL" in line] == [
+        ["by", "strength", "0.5", "gain", "+0.060", "KL", "0.200"],
+        ["1.5", "gain", "-0.100", "KL", "0.200", "past", "the", "safe", "limit", "1.25"],
+    ]
+    assert lines[-1] == "  news           1 new text since version 1"
+    opened = Assistant.open(home)
+    write(opened, *(f"later text number {n}" for n in range(4)))
+    opened.store.close()
+    shown = cli("profile", "show")
+    assert shown.stdout.decode().endswith("5 new texts since version 1; `assistant rebuild` learns from them\n")
+    assert json.loads(cli("profile", "show", "--json").stdout)["news"]["new"] == 5
