@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from typing import Any
 
 from assistant.engine.llama import gbnf_of_schema
@@ -114,7 +115,10 @@ def _speakable(found: re.Match[str]) -> str:
     if found[1]:
         return f'[^{found[2]}"\\\\\\x00-\\x1F]'
     try:
-        wrong = re.search(found[0], f'"\\{_CONTROL}')
+        with warnings.catch_warnings():
+            # Python may read "[[" or "--" within a class otherwise one day; to llama.cpp they are characters.
+            warnings.simplefilter("ignore", FutureWarning)
+            wrong = re.search(found[0], f'"\\{_CONTROL}')
     except re.error as error:
         raise EngineError(f"a pattern in the JSON schema holds the wrong {found[0]!r} ({error}); correct it") from error
     if wrong:

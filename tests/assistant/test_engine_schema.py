@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -198,6 +199,14 @@ async def test_a_grammar_and_a_schema_together_are_refused(engine):
 )
 def test_honest_patterns_are_taken(pattern):
     assert grammar_of(json.dumps(string(pattern)))
+
+
+@pytest.mark.parametrize("pattern", ["^[[a]$", "^[+--b]$", "^[a&&b]$", "^[a||b~~c]+$"])
+def test_what_python_may_read_otherwise_one_day_is_taken_without_a_warning(pattern):
+    re.purge()  # a pattern that is remembered does not warn again
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert grammar_of(json.dumps(string(pattern)))
 
 
 def test_names_and_values_are_no_keywords():
