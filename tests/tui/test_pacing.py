@@ -10,8 +10,9 @@ from assistant.records import MessageState
 from tests.tui.doubles import ScriptedAssistant
 from tests.tui.reading import texts, views, write
 from tests.tui.samples import app_of
-from tui.widgets.code_block import CodeBlock, ReplyMarkdown
+from tui.widgets.code_block import CodeBlock
 from tui.widgets.paced_stream import PacedStream
+from tui.widgets.reply_markdown import ReplyMarkdown
 
 
 class Counting(App[None]):

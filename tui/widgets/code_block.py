@@ -18,6 +18,12 @@ COLOURED_WHILE_GROWING = 1500
 """Characters."""
 
 
+class GrowingMarkdown(Markdown):
+    """Markdown that says whether more of it will come."""
+
+    growing = False
+
+
 class CopyLine(Static):
     """The line above the code."""
 
@@ -32,7 +38,7 @@ class CodeBlock(MarkdownFence):
     """
 
     def __init__(self, markdown: Markdown, token: Token, code: str) -> None:
-        self._growing = isinstance(markdown, ReplyMarkdown) and markdown.growing
+        self._growing = isinstance(markdown, GrowingMarkdown) and markdown.growing
         super().__init__(markdown, token, code)
 
     def highlight(self, code: str, language: str, ansi: bool = False, dark: bool = False) -> Content:  # type: ignore[override]
@@ -60,11 +66,3 @@ class CodeBlock(MarkdownFence):
             event.stop()
             self.app.copy_to_clipboard(self.code)
             self.notify("Code copied.", timeout=2)
-
-
-class ReplyMarkdown(Markdown):
-    """Markdown whose code can be copied."""
-
-    DEFAULT_CSS = "ReplyMarkdown { height: auto; }"
-    growing = False
-    BLOCKS = Markdown.BLOCKS | {"fence": CodeBlock, "code_block": CodeBlock}  # so declared by Textual

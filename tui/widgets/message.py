@@ -16,9 +16,9 @@ from assistant.records import Message, MessageState
 from assistant.visible import sanitise
 from tui.markdown import has_code, parser
 from tui.text import literal
-from tui.widgets.code_block import ReplyMarkdown
 from tui.widgets.footer import message_footer
 from tui.widgets.paced_stream import PacedStream
+from tui.widgets.reply_markdown import ReplyMarkdown
 
 SHOWN = 40_000
 """Characters that are drawn of a text; a pasted megabyte would hold the screen for seconds."""
