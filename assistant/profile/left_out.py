@@ -45,4 +45,8 @@ def passage_lines(passages: Sequence[Passage]) -> list[str]:
     """How the longest of them begin, in the order of the text, a line each."""
     longest = sorted(passages, key=lambda passage: passage.words, reverse=True)[:MOST_SHOWN]
     shown = [passage for passage in passages if passage in longest]
-    return [f"{passage.reason.value}: “{one_line(passage.begins, BEGINNING_WIDTH)}”" for passage in shown]
+    return [f"{passage.reason.value}: “{one_line(_beginning(passage), BEGINNING_WIDTH)}”" for passage in shown]
+
+
+def _beginning(passage: Passage) -> str:
+    return passage.begins if passage.words == len(passage.begins.split()) else f"{passage.begins} …"

@@ -11,8 +11,8 @@ import pytest
 from gguf import GGUFReader
 
 from assistant.errors import AssistantError
-from assistant.profile.left_out import left_out_in_words
-from assistant.records import LeftOut
+from assistant.profile.left_out import left_out_in_words, passage_lines
+from assistant.records import LeftOut, Passage, Reason
 from steering.control_vector import ControlVector
 from storage.records import EffectKey, EffectRecord
 from tests.assistant.made import OUTCOME, add_profile, vector_bytes
@@ -138,6 +138,22 @@ def test_explanation_gives_both_measures_and_says_what_they_were_taken_against(a
 )
 def test_what_was_left_out_is_said_in_words(changes, words):
     assert left_out_in_words(replace(OUTCOME, **changes)) == words
+
+
+def test_what_is_left_out_of_a_text_is_known_by_how_it_begins():
+    words = ["one", "one two three", "w " * 11 + "w", "x" * 100, "two", "\x1b[2J two three four"]
+    counts = (1, 3, 40, 5, 2, 4)
+    passages = [
+        Passage(n * 10, n * 10 + 5, Reason.PASTED, count, begins)
+        for n, (begins, count) in enumerate(zip(words, counts, strict=True))
+    ]
+    assert passage_lines(passages) == [
+        "pasted: “one two three”",
+        f"pasted: “{'w ' * 12}…”",
+        f"pasted: “{'x' * 59}…”",
+        "pasted: “two …”",
+        "pasted: “␛[2J two three four”",
+    ]
 
 
 def test_explanation_says_why_an_item_was_not_scored(assistant, used):
