@@ -68,7 +68,6 @@ _SEPARATOR = re.compile(r"\s*(?:[-_=]{2,}.{0,60}|.{1,60}:)\s*$")
 _BETWEEN_MARKS = re.compile(r"“[^“”]*”|„[^„“”]*[“”]|«[^«»]*»|(?<![^\s(])\"(?=\S)[^\"]*\"(?!\w)")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+$")
 _MANY_BLANK_LINES = re.compile(r"\n{3,}")
-_NOT_LINE_END = re.compile(r"[^\n]")
 
 Stretch = tuple[int, int]
 """Characters `start:end` of a text."""
@@ -104,7 +103,7 @@ def _blanked(text: str, stretches: Sequence[Stretch]) -> str:
     """The text with blanks in some places; lines and lengths stay."""
     parts, place = [], 0
     for start, end in stretches:
-        parts += [text[place:start], _NOT_LINE_END.sub(" ", text[start:end])]
+        parts += [text[place:start], "\n".join(" " * len(line) for line in text[start:end].split("\n"))]
         place = end
     return "".join([*parts, text[place:]])
 

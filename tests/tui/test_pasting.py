@@ -15,6 +15,7 @@ from tests.tui.doubles import ScriptedAssistant
 from tests.tui.reading import complete, texts, until, views, write
 from tests.tui.samples import app_of, with_profile
 from tui.app import AssistantApp
+from tui.screens.compare import CompareScreen
 from tui.widgets.prompt import Prompt
 from tui.widgets.text_modal import TextModal
 
@@ -140,6 +141,20 @@ async def test_a_message_that_is_edited_keeps_what_was_pasted_and_takes_more() -
         await until(pilot, lambda: said(app)[-1][1] == [DOCUMENT])
 
 
+async def test_what_is_pasted_beside_the_chat_is_known_too() -> None:
+    app = app_of(with_profile())
+    async with app.run_test(size=(140, 45)) as pilot:
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await pilot.press(*"so: ")
+        await paste(pilot, DOCUMENT)
+        await pilot.press("enter")
+        chat = app.assistant.chat
+        await until(pilot, lambda: any(one.text == f"so: {DOCUMENT}" for one in chat._messages.values()))
+        assert [one.pasted_parts for one in chat._messages.values() if one.text.startswith("so: ")] == [[DOCUMENT]]
+        await until(pilot, lambda: not app.screen.running)
+
+
 async def test_what_is_written_in_another_editor_is_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "editor.py"
     code = f"path.write_text(path.read_text() + {OWN!r})"
@@ -200,7 +215,7 @@ async def test_what_was_pasted_is_claimed_and_given_back_by_one_key() -> None:
 
         app.screen.query_one(DataTable).focus()
         await until(pilot, lambda: "62 words of it are not yours (pasted)" in detail())
-        assert "pasted: “[b]Lorem[/b] ipsum dolor sit amet”" in detail()
+        assert "pasted: “[b]Lorem[/b] ipsum dolor sit amet …”" in detail()
         await pilot.press("p")
         await until(pilot, lambda: "counts as yours, as you said; p: it is not" in detail())
         assert assistant.preferences.learnable[0].claimed
