@@ -30,6 +30,13 @@ TEXTS = {
     "empty items": "-\n- b\n-\n",
 }
 
+MENDED = {
+    "numbers after code": "1. run\n   ```sh\n   make run\n   ```\n2. look\n3. go\n",
+    "a link told later": "See [this][1].\n\nAnd more.\n\n[1]: https://example.org\n",
+    "a table": "| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n",
+}
+"""Texts that stand otherwise while they grow."""
+
 
 class Shown(App[None]):
     def compose(self) -> ComposeResult:
@@ -70,6 +77,28 @@ async def test_pieces_add_up_to_the_whole(name: str) -> None:
                 await markdown.append(piece)
             await pilot.pause()
             assert drawn(markdown) == whole, (name, seed)
+
+
+@pytest.mark.parametrize("name", [*TEXTS, *MENDED])
+async def test_the_end_mends_what_grew_otherwise(name: str) -> None:
+    text = (TEXTS | MENDED)[name]
+    app = Shown()
+    async with app.run_test(size=(60, 40)) as pilot:
+        markdown = app.query_one(ReplyMarkdown)
+        await markdown.update(text)
+        await pilot.pause()
+        whole = drawn(markdown)
+        for seed in range(4):
+            await markdown.update("")
+            markdown.growing = True
+            for piece in in_pieces(text, seed):
+                await markdown.append(piece)
+            first = markdown.children[0]
+            await markdown.end(text)
+            await pilot.pause()
+            assert drawn(markdown) == whole, (name, seed)
+            if name in TEXTS and "table" not in name:
+                assert markdown.children[0] is first
 
 
 async def test_what_stands_above_the_end_of_a_list_is_left_alone() -> None:

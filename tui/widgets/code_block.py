@@ -47,6 +47,15 @@ class CodeBlock(MarkdownFence):
             return Content(code)
         return super().highlight(code, language, ansi, dark)
 
+    def colour(self) -> None:
+        """Colour code that has stopped growing, where that was put off."""
+        self._growing = False
+        if len(self.code) > COLOURED_WHILE_GROWING:
+            theme = self.app.current_theme
+            ansi = self.app.native_ansi_color
+            self._highlighted_code = self.highlight(self.code, self.lexer, ansi=ansi, dark=theme.dark)
+            self.set_content(self._highlighted_code)
+
     def compose(self) -> ComposeResult:
         yield CopyLine(self._head())
         yield from super().compose()

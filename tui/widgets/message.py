@@ -143,15 +143,13 @@ class MessageView(Vertical, can_focus=True):
         self._stream.write(sanitise(piece))
 
     async def finish(self, record: Message) -> None:
-        """End the stream and draw the whole text once more, as it is stored."""
+        """End the stream, with the whole text drawn as it is stored."""
         if self._stream is not None:
             await self._stream.stop()
             self._stream = None
         self.record = record
         await self._redraw_thoughts()
-        markdown = self.query_one(ReplyMarkdown)
-        markdown.growing = False
-        await markdown.update(sanitise(_beginning(record.text)))
+        await self.query_one(ReplyMarkdown).end(sanitise(_beginning(record.text)))
         self._redraw_footer()
         self.refresh_bindings()
 

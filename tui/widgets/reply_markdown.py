@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from markdown_it.token import Token
 from textual.await_complete import AwaitComplete
 from textual.widget import Widget
 from textual.widgets import Markdown
+from textual.widgets._markdown import MarkdownBullet
 from textual.widgets.markdown import MarkdownBlock
 
+from tui.markdown import parser
 from tui.widgets.code_block import CodeBlock, GrowingMarkdown
 from tui.widgets.growing_list import GrowingBulletList, GrowingList, GrowingOrderedList, without_shown
 
 LAST = "-last"
 """The class of the last block. A rule for ":last-child" would have all blocks styled anew with each that comes."""
+
+
+BLOCKS = {
+    *("paragraph_open", "heading_open", "blockquote_open", "bullet_list_open", "ordered_list_open", "list_item_open"),
+    *("fence", "code_block", "hr", "table_open"),
+}
+"""Tokens whose number says of which blocks a text consists."""
 
 
 class ReplyMarkdown(GrowingMarkdown):
@@ -40,6 +50,25 @@ class ReplyMarkdown(GrowingMarkdown):
         """Show this text after what is there."""
         self._appends += 1
         return AwaitComplete(self._appended(super().append(markdown)))
+
+    async def end(self, text: str) -> None:
+        """Show the whole of a text that has grown; drawn anew only where it has not grown into its final form."""
+        self.growing = False
+        if text != self.source or not self._is_final(text):
+            await self.update(text)
+            return
+        for code in self.query(CodeBlock):
+            code.colour()
+
+    def _is_final(self, text: str) -> bool:
+        """Whether the blocks that stand there are those of the whole text."""
+        env: dict[str, object] = {}
+        tokens = parser().parse(text, env)
+        wanted = Counter(token.type for token in tokens if token.type in BLOCKS)
+        stands = Counter(block.name for block in self.query(MarkdownBlock) if block.name in BLOCKS)
+        stands["list_item_open"] = len(self.query(MarkdownBullet))
+        # What a link leads to may be said after it, and cells that came one by one are not those of a whole table.
+        return wanted == stands and not env.get("references") and not wanted["table_open"]
 
     async def _appended(self, changed: AwaitComplete) -> None:
         try:
