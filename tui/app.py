@@ -28,7 +28,8 @@ from tui.attention import LONG_SECONDS, call_sequence
 from tui.clipboard import clipboard_tool, hand_over
 from tui.commands import BindingCommands
 from tui.driver import that_wakes
-from tui.keymap import Section, keymap_of
+from tui.hints import KeyedApp, name_keys_anew, with_keys
+from tui.keymap import Section, key_names, keymap_of
 from tui.opening import FirstLook, OpeningScreen, TypedAhead, first_look
 from tui.prompting.slash import COMMANDS, Ordered, SlashCommand
 from tui.telling import telling
@@ -54,7 +55,7 @@ def toss() -> bool:
     return random.random() < 0.5
 
 
-class AssistantApp(App[int]):
+class AssistantApp(KeyedApp):
     """A private assistant in the terminal."""
 
     TITLE = "Assistant"
@@ -151,13 +152,14 @@ class AssistantApp(App[int]):
         await asyncio.to_thread(_import, OTHERS)  # or the first f2 would have to wait for it
 
     def _begin(self) -> AwaitMount:
+        self._obey_keys()
         theme = self.assistant.settings.appearance.theme
         if theme in self.available_themes:
             self.theme = theme
         else:
-            self.notify(f"There is no theme “{sanitise(theme)}”; see ctrl+p, Theme.", severity="warning", markup=False)
+            where = with_keys(self, "see {app.commands}, Theme")
+            self.notify(f"There is no theme “{sanitise(theme)}”; {where}.", severity="warning", markup=False)
         self.theme_changed_signal.subscribe(self, self._save_theme)
-        self._obey_keys()
         mounted = self.push_screen(self._chat_screen)
         self._look_after_history()
         return mounted
@@ -239,7 +241,8 @@ class AssistantApp(App[int]):
         if job.trouble:
             self.notify(sanitise(job.trouble), title="Download failed", severity="error", markup=False)
         elif job.path is not None:
-            self.notify(f"{sanitise(job.path.name)} is here; f4 lets it answer.", title="Downloaded", markup=False)
+            text = f"{sanitise(job.path.name)} is here; {self.key_names['app.models']} lets it answer."
+            self.notify(text, title="Downloaded", markup=False)
 
     def _publish_download(self) -> None:
         self.download_changed.publish(self.download_job)
@@ -278,8 +281,11 @@ class AssistantApp(App[int]):
         self._obey_keys()
 
     def _obey_keys(self) -> None:
-        keymap = keymap_of(self.assistant.settings.keys, self._key_sections())
+        sections = self._key_sections()
+        keymap = keymap_of(self.assistant.settings.keys, sections)
         self.set_keymap(dict(keymap.keys))
+        self.key_names = key_names(sections, keymap.keys)
+        name_keys_anew(self.screen_stack)
         for problem in keymap.problems:
             self.notify(sanitise(problem), title="A key is not obeyed", severity="warning", markup=False)
 
@@ -298,9 +304,10 @@ class AssistantApp(App[int]):
             self.notify("Copied.", timeout=2)
         elif isinstance(self.focused, Prompt) and self.focused.text:
             self.focused.clear()
-            self.notify("ctrl+z brings the text back; ctrl+c again quits.", timeout=4)
+            self.notify(with_keys(self, "ctrl+z brings the text back; {app.interrupt} again quits."), timeout=4)
         elif self.rebuild_job.running:
-            self.notify("A rebuild is running; ctrl+q cancels it and quits.", severity="warning")
+            text = with_keys(self, "A rebuild is running; {app.quit} cancels it and quits.")
+            self.notify(text, severity="warning")
         elif len(self.screen_stack) <= 2:
             self.exit(0)
 

@@ -69,7 +69,7 @@ def key_sections(everywhere: Sequence[BindingType]) -> list[Section]:
         (EVERYWHERE, everywhere),
         ("Chat", ChatScreen.BINDINGS),
         ("Writing", [*Prompt.BINDINGS, *ChatPrompt.BINDINGS]),
-        ("On a message (shift+tab from the prompt)", MessageView.BINDINGS),
+        ("On a message ({prompt.messages} from the prompt)", MessageView.BINDINGS),
         ("Conversations", ConversationList.BINDINGS),
         ("Searching", SearchLine.BINDINGS),
         ("Side by side", CompareScreen.BINDINGS),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
-from textual.keys import Keys
+from textual.keys import Keys, format_key
 
 Section = tuple[str, Sequence[BindingType]]
 """A place, and the keys of it."""
@@ -57,8 +57,26 @@ def problem_with(name: str, text: str, sections: Sequence[Section], others: Mapp
         for title, bindings in _met_by(name, sections):
             for other in bindings:
                 if isinstance(other, Binding) and other.id != name and key in _keys(other, others):
-                    return f"{name}: {key} already means “{other.tooltip or other.description}” ({title})"
+                    return f"{name}: {key} already means “{other.tooltip or other.description}” ({place(title)})"
     return ""
+
+
+def key_names(sections: Iterable[Section], keys: Mapping[str, str]) -> dict[str, str]:
+    """What the first key of every binding is called in a sentence, by the binding's id; `keys` are a person's own."""
+    return {name: _called(binding, keys.get(name)) for name, binding in bindings_of(sections).items()}
+
+
+def _called(binding: Binding, own: str | None) -> str:
+    if own is None and binding.key_display:
+        return binding.key_display
+    # Textual gives signs their names, as in "ctrl+question_mark".
+    modifiers, key = next(iter(Binding.make_bindings([binding.with_key(own or binding.key)]))).parse_key()
+    return "+".join([*modifiers, "enter" if key == "enter" else format_key(key)])
+
+
+def place(title: str) -> str:
+    """The title of a section without how one gets there."""
+    return title.split(" (", maxsplit=1)[0]
 
 
 def tidy(text: str) -> str:

@@ -21,6 +21,7 @@ from assistant.conversation.chat import ChatEvent, UserMessage
 from assistant.conversation.reply import ReplyFinished
 from assistant.errors import AssistantError
 from assistant.visible import sanitise
+from tui.hints import keys_of
 from tui.live_reply import LiveReply
 from tui.opening import NARROW
 from tui.prompting.slash import Ordered
@@ -180,7 +181,13 @@ class ChatScreen(ConversingScreen):
         better = None
         with telling(self):
             better = self._assistant.models.best()
-        return welcome(self._assistant.paths, better)
+        return welcome(self._assistant.paths, keys_of(self), better)
+
+    def name_keys(self) -> None:
+        """Say anew in an empty chat how to begin; the rest is said by its own parts."""
+        self._messages.show_welcome(self._welcome())
+        with telling(self):
+            self.show_conversations()
 
     def show_download(self, text: str) -> None:
         """Say in the status line how far a download is."""

@@ -9,6 +9,7 @@ from assistant.app import Assistant
 from assistant.errors import AssistantError
 from assistant.records import Conversation
 from assistant.visible import one_line, sanitise
+from tui.hints import with_keys
 from tui.prompting.completion import Completion, completions
 from tui.prompting.slash import Ordered
 from tui.screens.conversation_wishes import ConversationWishes
@@ -169,7 +170,7 @@ class ChatCommands:
 
     def _refuse_while_writing(self) -> None:
         if self._screen.live.running:
-            raise AssistantError("a reply is being written; esc stops it")
+            raise AssistantError(with_keys(self._screen, "a reply is being written; {chat.stop} stops it"))
 
     def _tell(self, text: str) -> None:
         self._screen.notify(one_line(text, TOLD_WIDTH), markup=False)

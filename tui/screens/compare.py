@@ -20,6 +20,7 @@ from assistant.conversation.reply import ReplyFinished
 from assistant.errors import AssistantError
 from assistant.records import Piece, Prefill, Thought
 from assistant.visible import one_line
+from tui.hints import keys_of, with_keys
 from tui.text import literal
 from tui.widgets.key_line import KeyLine
 from tui.widgets.prompt import Prompt
@@ -30,8 +31,14 @@ INTRO = (
     "One prompt, two replies at once: steered, and as the model is. You do not see which is which until you have "
     "said which one is better. Your choice is stored as a rating and learned from."
 )
-REMEDY = "f2 › Rebuild learns from your texts; f2 › What I think you like switches steering on or adds a vector."
-CHOICE = "Which one is better?  1: A · 2: B · 0: neither · b: which is which"
+REMEDY = (
+    "{app.settings} › Rebuild learns from your texts; "
+    "{app.settings} › What I think you like switches steering on or adds a vector."
+)
+CHOICE = (
+    "Which one is better?  {compare.first}: A · {compare.second}: B · {compare.neither}: neither · "
+    "{compare.labels}: which is which"
+)
 
 Phase = Literal["before", "running", "choosing", "over"]
 
@@ -115,7 +122,8 @@ class CompareScreen(Screen[None]):
         status = self._chat.steering()
         if status.on:
             return None
-        return literal(f"⚠ Nothing steers now ({status.note}), so both would be the same. {REMEDY}", "$text-warning")
+        remedy = with_keys(self, REMEDY)
+        return literal(f"⚠ Nothing steers now ({status.note}), so both would be the same. {remedy}", "$text-warning")
 
     def _enter(self, phase: Phase, text: str | Content) -> None:
         """Go on to a phase, say so, and put the focus where the next key belongs."""
@@ -131,7 +139,7 @@ class CompareScreen(Screen[None]):
 
     def on_prompt_submitted(self, event: Prompt.Submitted) -> None:
         if self.running:
-            self._refuse(event.text, "Two replies are being written; esc stops them.")
+            self._refuse(event.text, with_keys(self, "Two replies are being written; {compare.stop} stops them."))
         elif self._busy():
             self._refuse(event.text, "A reply is being written in the chat; it has to end first.")
         else:
@@ -173,7 +181,7 @@ class CompareScreen(Screen[None]):
                     side += 1
                 else:
                     await self._show(event)
-            self._enter("choosing", Content.styled(CHOICE, "bold"))
+            self._enter("choosing", Content.styled(with_keys(self, CHOICE), "bold"))
         except AssistantError as error:
             for pane in self._panes:
                 await pane.fail()
@@ -185,7 +193,7 @@ class CompareScreen(Screen[None]):
 
     async def _show(self, event: ChatEvent) -> None:
         if isinstance(event, Prefill):
-            reading = f"◐ reading the prompt {event.done:,}/{event.total:,} · esc stops"
+            reading = f"◐ reading the prompt {event.done:,}/{event.total:,} · {keys_of(self)['compare.stop']} stops"
             self._say(Content.styled(reading, "$text-warning"))
             return
         if not isinstance(event, Piece | Thought | ReplyFinished):
@@ -196,7 +204,7 @@ class CompareScreen(Screen[None]):
         if isinstance(event, ReplyFinished):
             await reply.finish(event.message)
             return
-        self._say(Content.styled("◉ writing both · esc stops", "$text-accent"))
+        self._say(Content.styled(with_keys(self, "◉ writing both · {compare.stop} stops"), "$text-accent"))
         await (reply.think(event.text) if isinstance(event, Thought) else reply.append(event.text))
 
     def _say_error(self, error: AssistantError) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from assistant.app import Assistant
 from assistant.records import Conversation
 from assistant.visible import one_line, sanitise
+from tui.hints import keys_of
 from tui.screens.conversing import ConversingScreen
 from tui.screens.forget import forget
 from tui.telling import telling
@@ -57,7 +58,8 @@ class ConversationWishes:
                 self._history.set_pinned(conversation.id, not conversation.pinned)
             case "archive":
                 self._history.set_archived(conversation.id, not conversation.archived)
-                back = "is back in the list" if conversation.archived else "archived; A shows archived ones"
+                key = keys_of(self._screen)["sidebar.archived"]
+                back = "is back in the list" if conversation.archived else f"archived; {key} shows archived ones"
                 self._tell(f"“{_name(conversation)}” {back}.")
             case "export":
                 await self.export(conversation.id)
@@ -86,7 +88,8 @@ class ConversationWishes:
         self._history.delete(conversation.id)
         if conversation.id == self._screen.shown:
             await self._screen.open(None)
-        self._tell(f"Deleted “{_name(conversation)}”; u undoes it.", UNDO_SECONDS)
+        undo = keys_of(self._screen)["sidebar.undo"]
+        self._tell(f"Deleted “{_name(conversation)}”; {undo} undoes it.", UNDO_SECONDS)
 
     async def _ask(self, title: str, text: str, *, may_be_empty: bool = False) -> str | None:
         return await self._screen.app.push_screen_wait(LineModal(title, text, may_be_empty=may_be_empty))

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.hints import with_keys
 from tui.keymap import Section
 
 KEY_WIDTH = 22
@@ -32,7 +33,7 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog -large"):
             for title, bindings in self._sections:
-                yield Static(title, classes="title")
+                yield Static(with_keys(self, title), classes="title")
                 yield Static(Content("\n").join(self._line(one) for one in bindings if isinstance(one, Binding)))
 
     def _line(self, binding: Binding) -> Content:

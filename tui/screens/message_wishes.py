@@ -5,6 +5,7 @@ from __future__ import annotations
 from assistant.app import Assistant
 from assistant.errors import AssistantError
 from assistant.visible import one_line, sanitise
+from tui.hints import with_keys
 from tui.markdown import Code, code_blocks
 from tui.screens.conversing import ConversingScreen
 from tui.screens.forget import forget
@@ -33,7 +34,9 @@ class MessageWishes:
     async def fulfil(self, view: MessageView, wish: str) -> None:
         """Do what was asked for with a message."""
         if wish in NEEDS_QUIET and self._screen.live.running:
-            self._screen.notify("A reply is being written; esc stops it.", severity="warning")
+            self._screen.notify(
+                with_keys(self._screen, "A reply is being written; {chat.stop} stops it."), severity="warning"
+            )
             return
         try:
             await self._do(view, wish)

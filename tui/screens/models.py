@@ -24,6 +24,7 @@ from assistant.trial import examine_and_try
 from assistant.visible import one_line, sanitise
 from tui.download_job import DownloadJob
 from tui.figures import count, size
+from tui.hints import keys_of, with_keys
 from tui.text import literal
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.key_line import KeyLine
@@ -118,8 +119,12 @@ class ModelsScreen(Screen[None]):
         if not self.query("#models-details"):
             return
         row = self.query_one(ModelTable).current
-        self.query_one("#models-details", Static).update(literal(details(row)) if row else "")
+        self.query_one("#models-details", Static).update(literal(details(row, keys_of(self))) if row else "")
         self.refresh_bindings()
+
+    def name_keys(self) -> None:
+        self._show_details()
+        self.query_one(DownloadLine).show_job(self._job)
 
     def _say(self, text: str, style: str = "") -> None:
         if not self._still_shown:
@@ -176,7 +181,9 @@ class ModelsScreen(Screen[None]):
 
     def _download(self, wanted: str) -> None:
         if self._job.running:
-            self._say("One download at a time: x cancels the one that runs.", "$text-warning")
+            self._say(
+                with_keys(self, "One download at a time: {models.cancel} cancels the one that runs."), "$text-warning"
+            )
             return
         self._say("")
         self.post_message(self.DownloadAsked(wanted))
@@ -185,7 +192,7 @@ class ModelsScreen(Screen[None]):
     async def use(self, spec: str) -> None:
         """Let a model answer from the next message on."""
         if self._busy():
-            self._say("A reply is being written; esc in the chat stops it.", "$text-warning")
+            self._say(with_keys(self, "A reply is being written; {chat.stop} in the chat stops it."), "$text-warning")
             return
         try:
             model = await asyncio.to_thread(self._models.use, spec)
@@ -207,10 +214,11 @@ class ModelsScreen(Screen[None]):
         fingerprint = await asyncio.to_thread(self._assistant.model.fingerprint)
         self._offer = offer_for(self._assistant.profiles.all(), fingerprint)
         self.refresh_bindings()
+        keys = keys_of(self)
         if self._offer.version is not None:
-            return offer_words(self._offer, 0, "")
+            return offer_words(self._offer, 0, "", keys)
         texts = sum(item.used for item in self._assistant.preferences.items())
-        return offer_words(self._offer, texts, (await self._assistant.rebuild.expectation()).words)
+        return offer_words(self._offer, texts, (await self._assistant.rebuild.expectation()).words, keys)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what can be done now."""
@@ -301,7 +309,7 @@ class ModelsScreen(Screen[None]):
         profiles = f" Profile versions {made} were made for it and fit no other model." if made else ""
         in_use = " It is in use; the bundled model will answer." if removal.in_use else ""
         if removal.in_use and self._busy():
-            self._say("A reply is being written; esc in the chat stops it.", "$text-warning")
+            self._say(with_keys(self, "A reply is being written; {chat.stop} in the chat stops it."), "$text-warning")
             return
         question = f"Remove {one_line(model.name, NAME_WIDTH)}? {frees}{profiles}{in_use}"
         if await self.app.push_screen_wait(ConfirmModal(question, "Remove")):
@@ -313,7 +321,7 @@ class ModelsScreen(Screen[None]):
 
     async def _give_up(self, row: Coming) -> None:
         if self._job.running:
-            self._say("A download runs; x cancels it.", "$text-warning")
+            self._say(with_keys(self, "A download runs; {models.cancel} cancels it."), "$text-warning")
             return
         question = f"Delete the {size(row.size)} that came of {one_line(row.name, NAME_WIDTH)}?"
         if await self.app.push_screen_wait(ConfirmModal(question, "Delete")):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual.content import Content
 
 from assistant.models.advice import Advice
@@ -10,25 +12,32 @@ from assistant.visible import sanitise
 from tui.figures import size
 
 
-def welcome(paths: Paths, better: Advice | None = None) -> Content:
-    """Three lines for an empty chat, and a fourth where a better model than the bundled one fits this machine."""
+def welcome(paths: Paths, keys: Mapping[str, str], better: Advice | None = None) -> Content:
+    """Three lines for an empty chat, and a fourth where a better model than the bundled one fits this machine.
+
+    `keys`: what keys are called, by the ids of bindings.
+    """
     return Content.assemble(
         ("A private assistant", "bold $text-accent"),
         "\n\n",
         "What you write, the replies and your ratings stay here:\n",
         (sanitise(str(paths.data)), "bold"),
         "\nWrite and press ",
-        ("enter", "bold"),
+        (keys["prompt.send"], "bold"),
         "; rate replies; ",
-        ("f2", "bold"),
+        (keys["app.settings"], "bold"),
         " › Rebuild teaches it.",
-        *_offer(better),
+        *_offer(better, keys),
     )
 
 
-def _offer(better: Advice | None) -> tuple[str | tuple[str, str], ...]:
+def _offer(better: Advice | None, keys: Mapping[str, str]) -> tuple[str | tuple[str, str], ...]:
     """What answers is the small bundled model; one that this machine can hold is offered."""
     if better is None:
         return ()
     named = f"{better.model.name}, {size(better.model.size)}"
-    return ("\n\nA small model answers. This machine can hold a better one: ", ("f4", "bold"), f" ({named}).")
+    return (
+        "\n\nA small model answers. This machine can hold a better one: ",
+        (keys["app.models"], "bold"),
+        f" ({named}).",
+    )

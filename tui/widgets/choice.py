@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from tui.hints import Hint
 from tui.text import literal
 
 
@@ -39,7 +40,7 @@ class ChoiceModal(ModalScreen[int | None]):
         with Vertical(classes="dialog"):
             yield Static(literal(self._title), classes="title")
             yield OptionList(*(Option(literal(choice)) for choice in self._choices))
-            yield Static("enter takes it · esc cancels", classes="hint")
+            yield Hint("enter takes it · {choice.cancel} cancels", classes="hint")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()

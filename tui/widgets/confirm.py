@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from tui.hints import keys_of
 from tui.text import literal
 
 
@@ -29,11 +30,12 @@ class ConfirmModal(ModalScreen[bool]):
         self._keep = keep
 
     def compose(self) -> ComposeResult:
+        keys = keys_of(self)
         with Vertical(classes="dialog"):
             yield Static(literal(self._question), classes="question")
             with Horizontal(classes="buttons"):
-                yield Button(literal(f"{self._keep} [esc]"), id="keep")
-                yield Button(literal(f"{self._action} [y]"), id="act", variant="error")
+                yield Button(literal(f"{self._keep} [{keys['confirm.no']}]"), id="keep")
+                yield Button(literal(f"{self._action} [{keys['confirm.yes']}]"), id="act", variant="error")
 
     def on_mount(self) -> None:
         self.query_one("#keep", Button).focus()

@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 from assistant.history.conversations import History
 from assistant.records import Conversation
 from assistant.visible import one_line
+from tui.hints import with_keys
 from tui.telling import telling
 
 WIDTH = 22
@@ -83,7 +84,9 @@ class ConversationList(OptionList):
         self._conversations = {str(one.id): one for one in found[:DRAWN]}
         lines = [*self._head(), *((key, _line(one, key == self._current)) for key, one in self._conversations.items())]
         if older := len(found) - len(self._conversations):
-            lines.append(("", Content.styled(f"  {older:,} older: / searches", "dim")))
+            lines.append(
+                ("", Content.styled(with_keys(self, f"  {older:,} older: {{chat.search_by_slash}} searches"), "dim"))
+            )
         if lines != self._drawn:
             self._drawn = lines
             self.set_options([Option(line, id=key or None, disabled=not key) for key, line in lines])
@@ -94,7 +97,7 @@ class ConversationList(OptionList):
         self.refresh_bindings()
 
     def _head(self) -> list[tuple[str, Content]]:
-        lines = ["Archived · A: back"] if self._archived else []
+        lines = [with_keys(self, "Archived · {sidebar.archived}: back")] if self._archived else []
         if not self._conversations:
             lines.append("  none archived" if self._archived else "  none yet")
         return [("", Content.styled(line, "dim")) for line in lines]

@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 
 from assistant.errors import AssistantError
 from assistant.history.exporting import Exporting
+from tui.hints import Hint
 from tui.path_suggester import PathSuggester, expanded
 from tui.text import literal
 from tui.widgets.confirm import ConfirmModal
@@ -41,7 +42,7 @@ class ExportModal(ModalScreen[Path | None]):
             path = self._path or f"~/conversation-{self._conversation}.md"
             yield Input(path, suggester=PathSuggester(), select_on_focus=False, compact=True, id="export-path")
             yield Static(id="export-trouble")
-            yield Static("enter writes it · → completes the path · esc cancels", classes="hint")
+            yield Hint("enter writes it · → completes the path · {export.cancel} cancels", classes="hint")
 
     async def on_mount(self) -> None:
         if self._path:

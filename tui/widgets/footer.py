@@ -16,19 +16,18 @@ STATES = {
 }
 ORIGINS = {Origin.EDITED: "✎ your version", Origin.IMPORTED: "imported"}
 
+CAN_GO_ON = (MessageState.STOPPED, MessageState.FAILED)
 
-GOES_ON = (MessageState.STOPPED, MessageState.FAILED)
 
-
-def message_footer(message: Message, *, offers: bool = True) -> Content:
-    """What is known about a message, with what a key could do about it; empty where there is nothing to say."""
+def message_footer(message: Message, goes_on: str = "") -> Content:
+    """What is known about a message, and `goes_on` where it can go on; empty where there is nothing to say."""
     parts: list[tuple[str, str]] = []
     if message.rating in RATINGS:
         parts.append(RATINGS[message.rating])
     if message.state in STATES:
         parts.append(STATES[message.state])
-    if offers and message.state in GOES_ON:
-        parts.append(("c goes on", ""))
+    if goes_on and message.state in CAN_GO_ON:
+        parts.append((goes_on, ""))
     if message.origin in ORIGINS:
         parts.append((ORIGINS[message.origin], ""))
     if message.sibling_count > 1:

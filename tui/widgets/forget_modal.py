@@ -11,11 +11,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from assistant.records import Forgotten
+from tui.hints import with_keys
 from tui.moving_words import forecast_lines, versions_words
 from tui.text import literal
 
 Answer = Literal["keep", "stale", "remove"]
-FATES = {False: "○ They stay, marked as stale [v]", True: "● They are removed too [v]"}
+FATES = {False: "○ They stay, marked as stale [{forget.versions}]", True: "● They are removed too [{forget.versions}]"}
 """What becomes of the profile versions, by whether they are to be removed."""
 
 
@@ -41,10 +42,10 @@ class ForgetModal(ModalScreen[Answer]):
                 lines.append(versions_words(self._expected))
             yield Static(literal("\n".join(lines)), classes="question")
             if self._expected.profiles:
-                yield Button(literal(FATES[False]), id="fate", compact=True)
+                yield Button(literal(with_keys(self, FATES[False])), id="fate", compact=True)
             with Horizontal(classes="buttons"):
-                yield Button(literal("Keep [esc]"), id="keep")
-                yield Button(literal("Forget for good [y]"), id="act", variant="error")
+                yield Button(literal(with_keys(self, "Keep [{forget.keep}]")), id="keep")
+                yield Button(literal(with_keys(self, "Forget for good [{forget.forget}]")), id="act", variant="error")
 
     def on_mount(self) -> None:
         self.query_one("#keep", Button).focus()
@@ -73,4 +74,4 @@ class ForgetModal(ModalScreen[Answer]):
     def action_toggle_versions(self) -> None:
         """Mark the versions as stale, or remove them."""
         self._remove = not self._remove
-        self.query_one("#fate", Button).label = literal(FATES[self._remove])
+        self.query_one("#fate", Button).label = literal(with_keys(self, FATES[self._remove]))

@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 
 from assistant.app import Assistant
 from assistant.errors import AssistantError
+from tui.hints import KeyInput
 from tui.widgets.setting_row import SettingRow, Value
 
 
@@ -27,7 +28,7 @@ class GeneralPanel(Vertical):
         self._assistant = assistant
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="Find a setting · ctrl+f", compact=True, id="find-setting")
+        yield KeyInput("Find a setting · {settings.find}", id="find-setting")
         with VerticalScroll(can_focus=False):
             yield from self._rows()
             yield Static("No setting has these words.", classes="hint", id="no-setting")

@@ -15,6 +15,7 @@ from textual.widgets import Button, Input, Static
 from assistant.errors import AssistantError
 from assistant.history.importing import Importing, Preview
 from tui.figures import bar
+from tui.hints import Hint, with_keys
 from tui.moving_words import imported_line, preview_lines
 from tui.path_suggester import PathSuggester, expanded
 from tui.text import literal
@@ -28,11 +29,11 @@ REDRAW_SECONDS = 0.2
 
 Phase = Literal["path", "reading", "asking", "adding", "done"]
 HINTS: dict[Phase, str] = {
-    "path": "enter looks at it · → completes the path · esc closes",
-    "reading": "esc cancels",
-    "asking": "y imports it · esc goes back",
-    "adding": "esc cancels; what was added stays",
-    "done": "esc closes",
+    "path": "enter looks at it · → completes the path · {import.back} closes",
+    "reading": "{import.back} cancels",
+    "asking": "{import.add} imports it · {import.back} goes back",
+    "adding": "{import.back} cancels; what was added stays",
+    "done": "{import.back} closes",
 }
 
 
@@ -63,8 +64,13 @@ class ImportModal(ModalScreen[bool]):
                 yield Static(id="import-text")
             yield Input(placeholder="your mail address", compact=True, id="import-me")
             with Horizontal(classes="buttons"):
-                yield Button(literal("Import it [y]"), variant="primary", compact=True, id="import-add")
-            yield Static(classes="hint")
+                yield Button(
+                    literal(with_keys(self, "Import it [{import.add}]")),
+                    variant="primary",
+                    compact=True,
+                    id="import-add",
+                )
+            yield Hint(classes="hint")
 
     def on_mount(self) -> None:
         self.set_interval(REDRAW_SECONDS, self._tick)
@@ -82,7 +88,7 @@ class ImportModal(ModalScreen[bool]):
         asking = phase == "asking" and self._preview is not None
         add.display = asking and self._preview is not None and self._preview.entries > 0
         me.display = asking and self._preview is not None and bool(self._preview.me)
-        self.query_one(".hint", Static).update(HINTS[phase])
+        self.query_one(Hint).say(HINTS[phase])
         self.refresh_bindings()
         self.set_focus(path if phase == "path" else add if add.display else None)
 

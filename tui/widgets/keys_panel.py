@@ -15,12 +15,13 @@ from textual.widgets import DataTable, Static
 
 from assistant.app import Assistant
 from assistant.visible import sanitise
-from tui.keymap import WITHIN, Section, keymap_of, problem_with, tidy
+from tui.hints import with_keys
+from tui.keymap import WITHIN, Section, keymap_of, place, problem_with, tidy
 from tui.telling import telling
 from tui.widgets.text_modal import LineModal
 
 COLUMNS = (("What it does", 40), ("Keys", 20), ("", 24))
-HINT = "enter gives other keys, commas between them · x gives back the usual ones"
+HINT = "{keys.change} gives other keys, commas between them · {keys.reset} gives back the usual ones"
 
 
 class KeysPanel(Vertical):
@@ -41,7 +42,7 @@ class KeysPanel(Vertical):
         self._shown: list[Binding] = []
 
     def compose(self) -> ComposeResult:
-        yield Static(HINT, classes="hint")
+        yield Static(classes="hint")
         yield DataTable[Content](cursor_type="row", id="keys")
 
     def on_mount(self) -> None:
@@ -62,12 +63,15 @@ class KeysPanel(Vertical):
                 if isinstance(binding, Binding) and binding.id:
                     own = keymap.keys.get(binding.id)
                     what = binding.tooltip or binding.description
-                    note = f"usually {binding.key}" if own else title.split(" (")[0].split(WITHIN)[-1]
+                    note = f"usually {binding.key}" if own else place(title).split(WITHIN)[-1]
                     table.add_row(Content(what), Content(own or binding.key), Content.styled(note, "dim"))
                     self._shown.append(binding)
         table.move_cursor(row=row)
-        lines = [HINT, *(sanitise(f"not obeyed: {problem}") for problem in keymap.problems)]
+        lines = [with_keys(self, HINT), *(sanitise(f"not obeyed: {problem}") for problem in keymap.problems)]
         self.query_one(".hint", Static).update(Content("\n".join(lines)))
+
+    def name_keys(self) -> None:
+        self.show_keys()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         event.stop()

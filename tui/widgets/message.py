@@ -14,6 +14,7 @@ from textual.widgets import Collapsible, Markdown, Static
 
 from assistant.records import Message, MessageState
 from assistant.visible import sanitise
+from tui.hints import with_keys
 from tui.markdown import has_code, parser
 from tui.text import literal
 from tui.widgets.footer import message_footer
@@ -22,6 +23,7 @@ from tui.widgets.reply_markdown import ReplyMarkdown
 
 SHOWN = 40_000
 """Characters that are drawn of a text; a pasted megabyte would hold the screen for seconds."""
+GOES_ON = "{message.continue} goes on"
 
 
 class MessageView(Vertical, can_focus=True):
@@ -110,7 +112,7 @@ class MessageView(Vertical, can_focus=True):
 
     def footer_line(self) -> Content:
         """What is known about the message."""
-        return message_footer(self.record)
+        return message_footer(self.record, with_keys(self, GOES_ON))
 
     def action_ask(self, wish: str) -> None:
         """Pass a wish on to the screen."""
@@ -180,6 +182,9 @@ class MessageView(Vertical, can_focus=True):
     def _fill(self, thoughts: Collapsible) -> None:
         thoughts.query_one(".thought", Static).update(literal(self.record.reasoning.strip()))
 
+    def name_keys(self) -> None:
+        self._redraw_footer()
+
     def _redraw_footer(self) -> None:
         content = self.footer_line()
         for footer in self.query(".footer").results(Static):  # none, where the screen was left meanwhile
@@ -196,7 +201,7 @@ def _beginning(text: str) -> str:
     """What is drawn of a text, with a word on the rest."""
     if len(text) <= SHOWN:
         return text
-    return f"{text[:SHOWN]}\n\n… {len(text) - SHOWN:,} more characters are not drawn; y copies all."
+    return f"{text[:SHOWN]}\n\n… {len(text) - SHOWN:,} more characters are not drawn; copying takes all."
 
 
 def _thoughts(message: Message) -> Collapsible:

@@ -41,9 +41,13 @@ class MessageList(VerticalScroll, can_focus=False):
     ) -> None:
         """Show a conversation from its end, or with the focus on one message; the welcome where nothing was said."""
         self.conversation_id = conversation_id
-        self.query_one("#welcome", Static).update(welcome)
+        self.show_welcome(welcome)
         self.query_one("#welcome").display = not messages
         await self._mount_window(messages, at)
+
+    def show_welcome(self, welcome: Content) -> None:
+        """Change the words of the welcome."""
+        self.query_one("#welcome", Static).update(welcome)
 
     async def _mount_window(self, messages: list[Message], at: int | None = None) -> None:
         place = next((index for index, message in enumerate(messages) if message.id == at), None)

@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from tui.hints import Hint
 from tui.path_suggester import PathSuggester, expanded
 from tui.text import literal
 
@@ -31,7 +32,7 @@ class PathModal(ModalScreen[Path | None]):
             yield Static(literal(self._title), classes="title")
             yield Static(literal(self._question), classes="question")
             yield Input(self._path, suggester=PathSuggester(), select_on_focus=False, compact=True)
-            yield Static("enter takes it · → completes the path · esc cancels", classes="hint")
+            yield Hint("enter takes it · → completes the path · {path.cancel} cancels", classes="hint")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if event.value.strip():

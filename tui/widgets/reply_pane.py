@@ -26,7 +26,7 @@ class ComparedReply(MessageView, can_focus=False):
         """All that is known, or the state alone."""
         if self._revealed:
             # Which of the two versions it is says the pane.
-            return message_footer(replace(self.record, sibling_count=1), offers=False)
+            return message_footer(replace(self.record, sibling_count=1))
         text, style = STATES.get(self.record.state, ("", ""))
         return Content.styled(text, style)
 

@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
+from tui.hints import with_keys
 from tui.widgets.hits import HitList
 
 
@@ -25,8 +26,14 @@ class SearchLine(Input):
         """The search is over."""
 
     def __init__(self, hits: HitList) -> None:
-        super().__init__(placeholder="/ searches everything", compact=True, id="search")
+        super().__init__(compact=True, id="search")
         self._hits = hits
+
+    def on_mount(self) -> None:
+        self.name_keys()
+
+    def name_keys(self) -> None:
+        self.placeholder = with_keys(self, "{chat.search_by_slash} searches everything")
 
     def action_move(self, step: int) -> None:
         """Go to the next or previous place."""

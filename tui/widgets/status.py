@@ -8,6 +8,7 @@ from textual.widgets import Static
 from assistant.profile.steering import SteeringStatus
 from assistant.records import Finished, Loaded, Prefill
 from assistant.visible import sanitise
+from tui.hints import with_keys
 
 SEPARATOR = (" · ", "dim")
 
@@ -58,12 +59,12 @@ class StatusLine(Static):
 
     def show_writing(self) -> None:
         """A reply streams."""
-        self._engine = ("◉ writing · esc stops", "$text-accent")
+        self._engine = (with_keys(self, "◉ writing · {chat.stop} stops"), "$text-accent")
         self._redraw()
 
     def show_thinking(self) -> None:
         """A reply streams that begins with thoughts."""
-        self._engine = ("◉ thinking · esc stops", "$text-accent")
+        self._engine = (with_keys(self, "◉ thinking · {chat.stop} stops"), "$text-accent")
         self._redraw()
 
     def show_failed(self) -> None:

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static, TextArea
 
 from assistant.history.pastes import Pastes
 from assistant.visible import sanitise
+from tui.hints import Hint
 from tui.text import literal
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.pasting import PastingArea
@@ -37,7 +38,7 @@ class TextModal(ModalScreen[str | None]):
         with Vertical(classes="dialog -large"):
             yield Static(literal(self._title), classes="title")
             yield PastingArea(self._pastes, self._text, highlight_cursor_line=False)
-            yield Static("ctrl+s saves · esc cancels", classes="hint")
+            yield Hint("{edit.save} saves · {edit.cancel} cancels", classes="hint")
 
     def on_mount(self) -> None:
         area = self.query_one(TextArea)
@@ -74,7 +75,7 @@ class LineModal(ModalScreen[str | None]):
         with Vertical(classes="dialog"):
             yield Static(literal(self._title), classes="title")
             yield Input(self._text, select_on_focus=False)
-            yield Static("enter saves · esc cancels", classes="hint")
+            yield Hint("enter saves · {line.cancel} cancels", classes="hint")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         text = event.value.strip()

@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from assistant.visible import one_line
+from tui.hints import with_keys
 from tui.text import literal
 
 SHOWN = 4
@@ -46,8 +47,12 @@ class WaitingMessages(Static):
         if older := len(texts) - len(lines):
             lines.insert(0, Content(f"❯ {older} more"))
         if lines:
-            said = "waits · ↑ takes it back" if len(texts) == 1 else "wait · ↑ takes the last one back"
-            lines.append(Content.styled(said, "dim"))
+            said = (
+                "waits · {prompt.older} takes it back"
+                if len(texts) == 1
+                else "wait · {prompt.older} takes the last one back"
+            )
+            lines.append(Content.styled(with_keys(self, said), "dim"))
         self.update(Content("\n").join(lines))
 
     def add(self, conversation_id: int, text: str) -> None:

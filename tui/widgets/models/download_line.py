@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual.content import Content
 from textual.widgets import Static
 
@@ -9,6 +11,7 @@ from assistant.models.hub.download import Downloading
 from assistant.visible import one_line
 from tui.download_job import DownloadJob
 from tui.figures import bar, duration, size
+from tui.hints import keys_of
 from tui.text import literal
 
 BAR_WIDTH = 20
@@ -20,28 +23,34 @@ class DownloadLine(Static):
 
     def show_job(self, job: DownloadJob) -> None:
         """Draw it anew."""
-        words = job_words(job)
+        words = job_words(job, keys_of(self))
         self.display = bool(words)
         self.update(words or "")
 
 
-def job_words(job: DownloadJob) -> Content | None:
-    """What there is to say; None where there is nothing."""
+def job_words(job: DownloadJob, keys: Mapping[str, str]) -> Content | None:
+    """What there is to say, with what the keys are called; None where there is nothing."""
     name = one_line(job.progress.name if job.progress else job.wanted, NAME_WIDTH)
     if job.running:
-        return _running(name, job.progress)
+        return _running(name, job.progress, keys)
     if job.trouble:
         return literal(f"✗ {job.trouble}", "$text-error")
     if job.path is not None:
-        return literal(f"✓ {one_line(job.path.name, NAME_WIDTH)} is here: u lets it answer.", "$text-success")
+        return literal(
+            f"✓ {one_line(job.path.name, NAME_WIDTH)} is here: {keys['models.use_downloaded']} lets it answer.",
+            "$text-success",
+        )
     if job.paused:
-        return literal(f"■ {name}: paused; p goes on, x deletes what came.", "$text-warning")
+        return literal(
+            f"■ {name}: paused; {keys['models.pause']} goes on, {keys['models.cancel']} deletes what came.",
+            "$text-warning",
+        )
     return None
 
 
-def _running(name: str, progress: Downloading | None) -> Content:
+def _running(name: str, progress: Downloading | None, keys: Mapping[str, str]) -> Content:
     if progress is None:
-        return literal(f"⇣ {name}: asking the hub… · x cancels", "$text-warning")
+        return literal(f"⇣ {name}: asking the hub… · {keys['models.cancel']} cancels", "$text-warning")
     how = f"{size(progress.speed)}/s"
     if progress.verifying:
         how = "verifying the checksum"
@@ -53,5 +62,8 @@ def _running(name: str, progress: Downloading | None) -> Content:
     share = progress.done / progress.size if progress.size else 0.0
     figures = f"{share:.0%} · {size(progress.done)} of {size(progress.size)} · {how}"
     return Content.assemble(
-        (f"⇣ {name}\n", "bold"), (drawn, "$text-accent"), f" {figures}\n", ("p pauses · x cancels", "dim")
+        (f"⇣ {name}\n", "bold"),
+        (drawn, "$text-accent"),
+        f" {figures}\n",
+        (f"{keys['models.pause']} pauses · {keys['models.cancel']} cancels", "dim"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.profile.profiles import Profile
@@ -25,12 +25,13 @@ def offer_for(versions: Sequence[Profile], fingerprint: str) -> Offer:
     return Offer(best.version, best.in_use)
 
 
-def offer_words(offer: Offer, texts: int, expectation: str) -> str:
+def offer_words(offer: Offer, texts: int, expectation: str, keys: Mapping[str, str]) -> str:
     """One or two lines for the person; `expectation` is what a rebuild needs, `texts` what it would learn from."""
     if offer.in_use:
         return f"Version {offer.version}, made for this model, is in use."
     if offer.version is not None:
-        return f"Version {offer.version} was made for this model: v puts it to use."
+        return f"Version {offer.version} was made for this model: {keys['models.version']} puts it to use."
     if not texts:
         return "Nothing is learned for it yet; rate replies or bring in texts, then rebuild."
-    return f"Nothing is learned for it yet: b rebuilds from the same {texts} texts ({expectation})."
+    rebuild = keys["models.rebuild"]
+    return f"Nothing is learned for it yet: {rebuild} rebuilds from the same {texts} texts ({expectation})."

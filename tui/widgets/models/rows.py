@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,14 +90,14 @@ def _verdict(advice: Advice) -> str:
     return "fits this machine" if advice.fits else advice.why.split(":")[0]
 
 
-def details(row: Row) -> str:
+def details(row: Row, keys: Mapping[str, str]) -> str:
     """What there is to say of a line, in full, and what its keys do."""
     match row:
         case Here(model=model):
-            return _details_here(row, model)
+            return _details_here(row, model, keys)
         case Coming():
             goes_on = "enter goes on where it stopped" if row.wanted else "name its repository below to go on"
-            return f"{row.name}: {size(row.size)} have come.\n{goes_on}; d deletes what came."
+            return f"{row.name}: {size(row.size)} have come.\n{goes_on}; {keys['models.remove']} deletes what came."
         case Offered(advice=advice):
             one = advice.model
             why = advice.why or f"needs {size(advice.needs)} of memory"
@@ -106,10 +106,11 @@ def details(row: Row) -> str:
             return f"{what} {why[:1].upper()}{why[1:]}.\nenter downloads {size(one.size)}."
 
 
-def _details_here(row: Here, model: ModelInfo) -> str:
+def _details_here(row: Here, model: ModelInfo, keys: Mapping[str, str]) -> str:
     if model.header is None:
         return model.problem
     header = model.header
     what = f"{header.name}, {header.architecture}, {header.quantization or 'quantization not told'}, {model.path}"
-    keys = "It answers now; c checks it" if row.in_use else "enter lets it answer; c checks it"
-    return f"{what}\n{keys}{'; d removes it' if model.source == OURS else ''}."
+    answers = "It answers now" if row.in_use else "enter lets it answer"
+    removes = f"; {keys['models.remove']} removes it" if model.source == OURS else ""
+    return f"{what}\n{answers}; {keys['models.check']} checks it{removes}."

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.hints import Hint
 from tui.text import literal
 
 STYLES = {"+ ": "$text-success", "- ": "$text-error", "≠ ": "bold"}
@@ -30,7 +31,7 @@ class ComparisonModal(ModalScreen[None]):
         with Vertical(classes="dialog -large"):
             with VerticalScroll():
                 yield Static(Content("\n").join(literal(line, STYLES.get(line[:2], "")) for line in self._lines))
-            yield Static("esc closes", classes="hint")
+            yield Hint("{comparison.close} closes", classes="hint")
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()

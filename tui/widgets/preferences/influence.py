@@ -9,12 +9,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable
 
 from assistant.profile.influence import Influential, influential
 from assistant.profile.preferences import Preferences
 from assistant.records import Outcome
 from assistant.visible import one_line
+from tui.hints import Hint, with_keys
 from tui.telling import telling
 from tui.widgets.preferences.sources import SOURCES
 
@@ -50,7 +51,7 @@ class InfluenceTable(Vertical):
         self._found: list[Influential] = []
 
     def compose(self) -> ComposeResult:
-        yield Static("Moved the vector most · enter: open · x: take it out", classes="title")
+        yield Hint("Moved the vector most · {influence.open}: open · {influence.toggle}: take it out", classes="title")
         yield DataTable[Content](cursor_type="row", id="influence")
 
     def on_mount(self) -> None:
@@ -101,7 +102,9 @@ class InfluenceTable(Vertical):
                 self._preferences.include(one.item_id)
             else:
                 self._preferences.exclude(one.item_id)
-                self.notify("The next rebuild goes without this text; b rebuilds.", timeout=3)
+                self.notify(
+                    with_keys(self, "The next rebuild goes without this text; {settings.rebuild} rebuilds."), timeout=3
+                )
             self.show(self._outcome)
             self.post_message(self.Changed())
 

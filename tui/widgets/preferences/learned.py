@@ -20,6 +20,7 @@ from assistant.records import Measure, Reason
 from assistant.visible import one_line
 from tui.figures import count
 from tui.heatmap import heatmap, legend
+from tui.hints import Hint, with_keys
 from tui.telling import telling
 from tui.text import literal
 from tui.widgets.import_modal import ImportModal
@@ -56,7 +57,7 @@ class LearnedPanel(Vertical):
         self._measure: Measure = "ratio"
 
     def compose(self) -> ComposeResult:
-        yield Static(id="learned-summary", classes="hint")
+        yield Hint(id="learned-summary", classes="hint")
         with Container(id="learned-body"):
             yield DataTable[Content](cursor_type="row", id="items", zebra_stripes=False)
             with VerticalScroll(id="item-detail", can_focus=True):
@@ -101,10 +102,13 @@ class LearnedPanel(Vertical):
     def _summarise(self) -> None:
         used = sum(one.used for one in self._items.values())
         total = count(len(self._items), "text")
-        text = f"{used} of {total} will be learned from · space: out or in · a: add a text"
+        text = f"{used} of {total} will be learned from · {{learned.toggle}}: out or in · {{learned.add}}: add a text"
         if not self._items:
-            text = "Nothing to learn from yet: rate or edit replies, press a to add a text or i to import."
-        self.query_one("#learned-summary", Static).update(Content(text))
+            text = (
+                "Nothing to learn from yet: rate or edit replies, "
+                "press {learned.add} to add a text or {learned.import} to import."
+            )
+        self.query_one("#learned-summary", Hint).say(text)
 
     def _current(self) -> LearnableItem | None:
         table = self.query_one(DataTable)
@@ -121,6 +125,9 @@ class LearnedPanel(Vertical):
     def _show_current(self) -> None:
         if current := self._current():
             self.query_one("#item-text", Static).update(self._detail(current))
+
+    def name_keys(self) -> None:
+        self._show_current()
 
     def action_change_measure(self) -> None:
         """Colour by the log ratio or by the difference of probabilities."""
@@ -145,10 +152,10 @@ class LearnedPanel(Vertical):
             lines += [Content(""), literal(f"Left out: {passages_in_words(one.passages)}", "$text-warning")]
             lines += [literal(f"  {line}", "dim") for line in passage_lines(one.passages)]
         if any(passage.reason is Reason.PASTED for passage in one.passages):
-            lines.append(literal("p: what was pasted is yours, too", "dim"))
+            lines.append(Content.styled(with_keys(self, "{learned.claim}: what was pasted is yours, too"), "dim"))
         if one.claimed:
-            said = "What was pasted into it counts as yours, as you said; p: it is not"
-            lines += [Content(""), literal(said, "dim")]
+            said = with_keys(self, "What was pasted into it counts as yours, as you said; {learned.claim}: it is not")
+            lines += [Content(""), Content.styled(said, "dim")]
         return lines
 
     def _explained(self, one: LearnableItem) -> list[Content]:
@@ -167,9 +174,10 @@ class LearnedPanel(Vertical):
     def _notes(self, why: Explanation) -> list[Content]:
         """What the colours are measured by and against, and what they leave out."""
         known = [self._items[item_id] for item_id in why.compared_with if item_id in self._items]
-        notes = ["coloured by how much likelier a word is (log ratio); m: by how much more probable"]
+        note = "coloured by how much likelier a word is (log ratio); {learned.measure}: by how much more probable"
         if self._measure == "difference":
-            notes = ["coloured by how much more probable a word is; m: by how much likelier (log ratio)"]
+            note = "coloured by how much more probable a word is; {learned.measure}: by how much likelier (log ratio)"
+        notes = [with_keys(self, note)]
         if why.unscored:
             notes.append(f"the last {why.unscored:,} characters are not scored: the text is too long")
         if not why.compared_with:

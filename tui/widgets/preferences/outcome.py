@@ -15,14 +15,18 @@ from assistant.profile.profiles import Profile
 from assistant.records import Outcome
 from assistant.visible import sanitise
 from tui.figures import day
+from tui.hints import Hint, KeyButton
 from tui.telling import telling
-from tui.text import literal
 from tui.widgets.preferences.chart import GainChart
 from tui.widgets.preferences.gain import gain_text, harm_text
 from tui.widgets.preferences.influence import InfluenceTable
 from tui.widgets.preferences.phrases import PhraseTable
 from tui.widgets.preferences.vectors import VectorsSection
 from tui.widgets.slider import StrengthSlider
+
+NOTHING = (
+    "Nothing learned yet. Rate or edit replies, or add texts of your own; then press {settings.rebuild} to rebuild."
+)
 
 
 class OutcomePanel(VerticalScroll, can_focus=False):
@@ -40,7 +44,7 @@ class OutcomePanel(VerticalScroll, can_focus=False):
         self._outcome: Outcome | None = None
 
     def compose(self) -> ComposeResult:
-        yield Static(id="outcome-none")
+        yield Hint(id="outcome-none")
         with Vertical(id="outcome-body"):
             yield Static(id="outcome-head", classes="hint")
             with Horizontal(id="steering"):
@@ -52,9 +56,9 @@ class OutcomePanel(VerticalScroll, can_focus=False):
             yield Static("How I would describe you", classes="title")
             yield TextArea(id="description", highlight_cursor_line=False, compact=True)
             with Horizontal(classes="buttons"):
-                yield Button(literal("Save description [ctrl+s]"), id="save-description", compact=True)
+                yield KeyButton("Save description [{outcome.save}]", id="save-description", compact=True)
                 yield Static(id="description-state", classes="hint")
-            yield Static("Phrases that are yours · enter: why? · v: veto", classes="title")
+            yield Hint("Phrases that are yours · {phrase.why}: why? · {phrase.veto}: veto", classes="title")
             yield PhraseTable(self._assistant.preferences)
             yield InfluenceTable(self._assistant.preferences)
             yield Static("Side effects on other texts, each against its limit", classes="title")
@@ -78,8 +82,7 @@ class OutcomePanel(VerticalScroll, can_focus=False):
         self.query_one("#outcome-none").display = profile is None
         self.query_one("#outcome-body").display = profile is not None
         if profile is None:
-            text = "Nothing learned yet. Rate or edit replies, or add texts of your own; then press b to rebuild."
-            self.query_one("#outcome-none", Static).update(Content(text))
+            self.query_one("#outcome-none", Hint).say(NOTHING)
         else:
             self._show(profile)
 

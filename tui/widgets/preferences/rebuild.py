@@ -19,6 +19,7 @@ from assistant.profile.left_out import left_out_in_words
 from assistant.records import Outcome
 from assistant.visible import one_line, sanitise
 from tui.figures import bar, count, duration, likelier
+from tui.hints import keys_of, with_keys
 from tui.rebuild_job import RebuildJob
 from tui.stages import stage_words, stages_to_come
 from tui.telling import telling
@@ -64,6 +65,9 @@ class RebuildPanel(VerticalScroll, can_focus=False):
         if self._job.running:
             self.query_one("#rebuild-progress", Static).update(self._running_text())
 
+    def name_keys(self) -> None:
+        self._redraw(self._job)
+
     def show_count(self) -> None:
         """Say how many texts would be learned from."""
         with telling(self):
@@ -85,7 +89,8 @@ class RebuildPanel(VerticalScroll, can_focus=False):
         with telling(self):
             expected = sanitise((await self._assistant.rebuild.expectation()).words)
             if not self._job.running:
-                text = f"{intro}\n{expected[0].upper()}{expected[1:]}. “What learns” on page 5 changes that."
+                page = keys_of(self)["settings.general"]
+                text = f"{intro}\n{expected[0].upper()}{expected[1:]}. “What learns” on page {page} changes that."
                 self.query_one("#rebuild-intro", Static).update(Content(text))
 
     def _redraw(self, job: RebuildJob) -> None:
@@ -149,7 +154,7 @@ class RebuildPanel(VerticalScroll, can_focus=False):
         with telling(self):
             found = influential(outcome, self._assistant.preferences.items())[:MOVED_MOST]
         lines = [f"  {one.share:>5.1%}  “{one_line(one.text, TEXT_WIDTH)}”" for one in found]
-        head = "Moved the vector most (page 3 opens them and takes them out):"
+        head = with_keys(self, "Moved the vector most (page {settings.outcome} opens them and takes them out):")
         return [literal(line, "dim") for line in ([head, *lines] if lines else [])]
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
@@ -166,6 +171,6 @@ class RebuildPanel(VerticalScroll, can_focus=False):
     @work
     async def action_ask_cancel(self) -> None:
         """Ask, then cancel."""
-        question = "Cancel the rebuild? What it has scored so far is kept. (f2 leaves and lets it go on.)"
+        question = "Cancel the rebuild? What it has scored so far is kept. (Leaving this screen lets it go on.)"
         if await self.app.push_screen_wait(ConfirmModal(question, "Cancel the rebuild", "Go on")):
             self._job.cancel()

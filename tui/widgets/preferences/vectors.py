@@ -11,17 +11,21 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import DataTable, Input, Static
+from textual.widgets import DataTable, Input
 
 from assistant.profile.vectors import MAX_STRENGTH, MIN_STRENGTH, ImportedVector, Vectors
 from assistant.visible import one_line
 from tui.figures import count
+from tui.hints import Hint
 from tui.telling import telling
 from tui.widgets.confirm import ConfirmModal
 
 NAME_WIDTH, NOTE_WIDTH = 16, 60
 COLUMNS = (("Name", NAME_WIDTH), ("", 5), ("Strength", 7), ("", NOTE_WIDTH))
-TITLE, KEYS = "Imported vectors", " · space: on or off · + -: strength · d: remove"
+TITLE, KEYS = (
+    "Imported vectors",
+    " · {vectors.toggle}: on or off · {vectors.up} {vectors.down}: strength · {vectors.remove}: remove",
+)
 STEPS_OF_ONE = 10
 
 
@@ -42,7 +46,7 @@ class VectorsSection(Vertical):
         self._shown: list[ImportedVector] = []
 
     def compose(self) -> ComposeResult:
-        yield Static(classes="title", id="vectors-title")
+        yield Hint(classes="title", id="vectors-title")
         yield DataTable[Content](cursor_type="row", show_header=False, id="vectors")
         yield Input(placeholder="path of a control vector (.gguf), enter adds it", compact=True, id="vector-path")
 
@@ -62,7 +66,7 @@ class VectorsSection(Vertical):
             table.add_row(*_cells(vector))
         table.move_cursor(row=row)
         table.display = bool(self._shown)
-        self.query_one("#vectors-title", Static).update(Content(TITLE + KEYS if self._shown else TITLE))
+        self.query_one("#vectors-title", Hint).say(TITLE + KEYS if self._shown else TITLE)
 
     def _current(self) -> ImportedVector | None:
         table = self.query_one(DataTable)

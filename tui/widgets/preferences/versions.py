@@ -10,19 +10,25 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable
 
 from assistant.profile.comparison import comparison_lines
 from assistant.profile.profiles import Profile, Profiles
 from assistant.visible import sanitise
 from tui.figures import day
+from tui.hints import Hint, with_keys
 from tui.telling import telling
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.path_modal import PathModal
 from tui.widgets.preferences.comparison import ComparisonModal
 
 COLUMNS = (("Version", 11), ("Made", 16), ("Texts", 5), ("Gain", 7), ("KL", 6), ("Form", 36))
-HINT = "enter: use from now on · c: compare · x: export · d: delete"
+HINT = (
+    "{versions.use}: use from now on · {versions.compare}: compare · {versions.export}: export · "
+    "{versions.delete}: delete"
+)
+HINT_IMPORT = " · {versions.import}: import"
+NONE = "No version yet; {settings.rebuild} rebuilds, {versions.import} imports one from a file."
 EXPORTED = "Vector, description, phrases and figures; none of your texts go into the file."
 IMPORTED = "A file that this program exported (.zip). It is kept as a new version, not put to use."
 
@@ -48,7 +54,7 @@ class VersionsPanel(Vertical):
         self._shown: list[Profile] = []
 
     def compose(self) -> ComposeResult:
-        yield Static(HINT, classes="hint")
+        yield Hint(classes="hint")
         yield DataTable[Content](cursor_type="row", id="versions")
 
     def on_mount(self) -> None:
@@ -66,8 +72,7 @@ class VersionsPanel(Vertical):
         for profile in self._shown:
             table.add_row(*_cells(profile))
         table.move_cursor(row=row)
-        hint = HINT + " · i: import" if self._shown else "No version yet; b rebuilds, i imports one from a file."
-        self.query_one(".hint", Static).update(Content(hint))
+        self.query_one(Hint).say(HINT + HINT_IMPORT if self._shown else NONE)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         event.stop()
@@ -122,8 +127,9 @@ class VersionsPanel(Vertical):
             return
         with telling(self):
             added = self._profiles.import_version(path)
-            note = "; it is for another model than the one in use" if added.other_model else "; enter puts it to use"
-            self.notify(f"Kept as version {added.version}{note}.")
+            other = "it is for another model than the one in use"
+            note = other if added.other_model else with_keys(self, "{versions.use} puts it to use")
+            self.notify(f"Kept as version {added.version}; {note}.")
         self.show_versions()
 
     @work
