@@ -77,9 +77,9 @@ class Profiles:
             raise _not_found(version)
         return _profile(row)
 
-    def latest(self) -> ProfileRecord | None:
-        """The newest version, if any."""
-        row = self._db.row(f"{_SELECT} ORDER BY version DESC LIMIT 1")
+    def latest(self, *, but: str | None = None) -> ProfileRecord | None:
+        """The newest version, if any; `but` is the hash of what went into those that do not count."""
+        row = self._db.row(f"{_SELECT} WHERE inputs_hash IS NOT ? ORDER BY version DESC LIMIT 1", (but,))
         return None if row is None else _profile(row)
 
     def list(self) -> builtins.list[ProfileRecord]:

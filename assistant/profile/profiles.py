@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import math
 from contextlib import suppress
@@ -9,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -26,6 +28,9 @@ from storage.errors import NotFoundError
 from storage.private_files import create_private_file
 from storage.records import EffectRecord, ProfileRecord
 from storage.store import Store
+
+if TYPE_CHECKING:
+    from assistant.profile.version_file import VersionFile
 
 MAX_STRENGTH = 2.0
 IMPORTED = "imported"
@@ -225,10 +230,32 @@ class Profiles:
 
         Raises: AssistantError: no such version, there is a file already and not `force`, or it cannot be written.
         """
-        from assistant.profile.version_file import VersionFile, write_version
+        from assistant.profile.version_file import write_version
+
+        write_version(path, self._held(version), force=force)
+
+    async def export_version_aside(self, version: int, path: Path, *, force: bool = False) -> None:
+        """The same, with the file written in a thread."""
+        from assistant.profile.version_file import write_version
+
+        await asyncio.to_thread(write_version, path, self._held(version), force=force)
+
+    def import_version(self, path: Path) -> Profile:
+        """Keep the version in a file as the next one, not in use; no text comes with it.
+
+        Raises: AssistantError: no such file, or it is not taken; nothing is kept.
+        """
+        return self._keep(self._read(path))
+
+    async def import_version_aside(self, path: Path) -> Profile:
+        """The same, with the file read and checked in a thread."""
+        return self._keep(await asyncio.to_thread(self._read, path))
+
+    def _held(self, version: int) -> VersionFile:
+        from assistant.profile.version_file import VersionFile
 
         profile = self.get(version)
-        held = VersionFile(
+        return VersionFile(
             profile.created_at,
             profile.model_fingerprint,
             profile.description,
@@ -236,18 +263,16 @@ class Profiles:
             profile.outcome,
             self.vector(profile),
         )
-        write_version(path, held, force=force)
 
-    def import_version(self, path: Path) -> Profile:
-        """Keep the version in a file as the next one, not in use; no text comes with it.
-
-        Raises: AssistantError: no such file, or it is not taken; nothing is kept.
-        """
+    def _read(self, path: Path) -> VersionFile:
         from assistant.profile.version_file import read_version
 
         held = read_version(path, self._scratch())
         if held.vector is not None and held.model_fingerprint == self._fingerprint():
             self._check_fit(path, held.vector)
+        return held
+
+    def _keep(self, held: VersionFile) -> Profile:
         record = self._store.profiles.add(
             model_fingerprint=held.model_fingerprint,
             inputs_hash=IMPORTED,

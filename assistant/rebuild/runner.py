@@ -18,7 +18,7 @@ from assistant.models.active import ActiveModel
 from assistant.models.header import read_header
 from assistant.paths import Paths
 from assistant.profile.preferences import LearnableItem, Preferences
-from assistant.profile.profiles import Profile, Profiles
+from assistant.profile.profiles import IMPORTED, Profile, Profiles
 from assistant.rebuild.eta import Progress, TimeLeft
 from assistant.rebuild.expectation import Expectation, expect
 from assistant.rebuild.neutral_cache import NeutralCache
@@ -46,7 +46,7 @@ PIPELINE_VERSION = 5
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """The new version, or the newest one where nothing had changed since it was made (`unchanged`)."""
+    """The new version, or the newest one made here where nothing had changed since (`unchanged`)."""
 
     profile: Profile
     unchanged: bool
@@ -91,7 +91,9 @@ class Rebuild:
         Raises: ModelError: there is no model, or it cannot be used.
         """
         mark = await asyncio.to_thread(self._model.fingerprint)
-        made = [record for record in self._store.profiles.list() if record.model_fingerprint == mark]
+        # How long an imported version took says something of another machine.
+        own = [record for record in self._store.profiles.list() if record.inputs_hash != IMPORTED]
+        made = [record for record in own if record.model_fingerprint == mark]
         newest = max(made, key=lambda record: record.version, default=None)
         last = newest.outcome.get("seconds", {}) if newest else {}
         choice = self._settings().preferences.estimator
@@ -112,7 +114,7 @@ class Rebuild:
             learnable = self._preferences.items()
             start = self._request(learnable)
             inputs_hash = _inputs_hash(start)
-            latest = self._store.profiles.latest()
+            latest = self._store.profiles.latest(but=IMPORTED)
             if latest and latest.inputs_hash == inputs_hash and not latest.stale and not force:
                 yield Rebuilt(self._profiles.get(latest.version), unchanged=True)
                 return

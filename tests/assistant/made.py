@@ -55,13 +55,14 @@ def add_profile(
     *,
     fingerprint: str | None = None,
     learned: tuple[str, ...] = (),
+    inputs_hash: str = "made by hand",
     **changes,
 ) -> Profile:
     """Store a version as a rebuild does, not in use yet."""
     made = replace(OUTCOME, **changes)
     record = assistant.store.profiles.add(
         model_fingerprint=assistant.model.fingerprint() if fingerprint is None else fingerprint,
-        inputs_hash="made by hand",
+        inputs_hash=inputs_hash,
         outcome=asdict(made),
         description=made.description,
         vector=vector,

@@ -12,6 +12,7 @@ import pytest
 
 from assistant.app import Assistant
 from assistant.errors import AssistantError
+from assistant.rebuild.runner import _inputs_hash
 from assistant.records import Phrase
 from tests.assistant.made import add_profile, vector_bytes
 from tests.tiny_models import write_vector
@@ -211,3 +212,34 @@ def test_the_command_line_exports_imports_compares_and_deletes(cli, home, vector
     assert done("delete", "2", stdin="y\n") == "Version 2 is erased.\n"
     assert done("delete", "1", "--yes") == "Version 1 is erased.\n"
     assert done("list") == ""
+
+
+async def test_an_imported_version_does_not_make_an_unchanged_rebuild_run_again(assistant, vector, written):
+    for number in range(5):
+        assistant.preferences.add_text(f"A text of mine, the number {number}.", "Which one?")
+    inputs = _inputs_hash(assistant.rebuild._request(assistant.preferences.items()))
+    made = add_profile(assistant, vector, inputs_hash=inputs)
+    assert assistant.profiles.import_version(written).version > made.version
+    events = [event async for event in assistant.rebuild.run()]
+    assert [(event.profile.version, event.unchanged) for event in events] == [(made.version, True)]
+
+
+async def test_how_long_an_imported_version_took_says_nothing_of_this_machine(assistant, written, tmp_path):
+    before = await assistant.rebuild.expectation()
+    slow = changed(written, tmp_path / "slow.zip", outcome={"seconds": {"effects": 90_000.0}})
+    assistant.profiles.import_version(slow)
+    assert (await assistant.rebuild.expectation()).words == before.words
+
+
+async def test_a_file_is_read_and_written_beside_what_else_goes_on(assistant, vector, tmp_path):
+    made = add_profile(assistant, vector)
+    path = tmp_path / "one.zip"
+    await assistant.profiles.export_version_aside(made.version, path)
+    added = await assistant.profiles.import_version_aside(path)
+    assert (added.outcome.method, assistant.profiles.vector(added)) == (made.outcome.method, vector)
+    with pytest.raises(AssistantError, match="exists already"):
+        await assistant.profiles.export_version_aside(made.version, path)
+    path.write_bytes(b"PK")
+    with pytest.raises(AssistantError, match="is not an exported version"):
+        await assistant.profiles.import_version_aside(path)
+    assert len(assistant.profiles.all()) == 2

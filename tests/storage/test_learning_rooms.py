@@ -154,6 +154,10 @@ def test_profile_versions(store: Store):
     assert (first.version, second.version) == (1, 2)
     assert store.profiles.list() == [second, first]
     assert store.profiles.latest() == second
+    third = add_profile(store, inputs_hash="others")
+    assert (store.profiles.latest(), store.profiles.latest(but="others")) == (third, second)
+    assert store.profiles.latest(but="inputs") == third
+    store.profiles.delete(3)
     assert store.profiles.get(1) == first
     assert first.vector == b"\0GGUF\xff"
     assert first.outcome == {"items": 3, "curve": [{"strength": 1.0, "gain": 0.125}]}

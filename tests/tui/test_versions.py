@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 from textual.widgets import DataTable, Input, Static
 
 from assistant.app import Assistant
+from assistant.profile import version_file
 from assistant.records import Phrase
 from tests.assistant.conftest import prepare_home
 from tests.assistant.made import add_profile, vector_bytes
@@ -119,3 +121,50 @@ async def test_compare_shows_what_changed_and_text_as_it_is(app, settle) -> None
         await pilot.press("escape")
         await settle(pilot, lambda: isinstance(app.screen, SettingsScreen))
         assert app.screen.query_one(VersionsPanel).has_focus_within
+
+
+async def test_a_file_that_takes_its_time_does_not_hold_the_screen(app, settle, tmp_path: Path, monkeypatch) -> None:
+    go_on, begun = threading.Event(), threading.Event()
+
+    def slowly(work):
+        def wait(*args, **kwargs):
+            begun.set()
+            assert go_on.wait(60)
+            return work(*args, **kwargs)
+
+        return wait
+
+    for name in ("write_version", "read_version"):
+        monkeypatch.setattr(version_file, name, slowly(getattr(version_file, name)))
+    async with app.run_test() as pilot:
+        table = await open_versions(pilot)
+        for key, done in (("x", lambda: "written" in told(app)[-1]), ("i", lambda: table.row_count == 3)):
+            go_on.clear()
+            begun.clear()
+            await pilot.press(key)
+            await settle(pilot, lambda: isinstance(app.screen, PathModal))
+            app.screen.query_one(Input).value = "~/one.zip"
+            await pilot.press("enter")
+            await settle(pilot, begun.is_set)
+            row = table.cursor_row
+            await pilot.press("up" if row else "down")
+            await settle(pilot, lambda row=row: table.cursor_row != row)
+            go_on.set()
+            await settle(pilot, done)
+
+
+async def test_all_of_an_imported_version_is_told_in_80_columns(app, settle, tmp_path: Path) -> None:
+    app.assistant.profiles.export_version(1, tmp_path / "one.zip")
+    app.assistant.profiles.import_version(tmp_path / "one.zip")
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await open_versions(pilot)
+        assert rows(table)[0].endswith("vector, imported")
+        columns = table.ordered_columns
+        before = sum(column.get_render_width(table) for column in columns[:-1])
+        assert before + len("description, imported") + table.cell_padding <= table.size.width
+        detail = app.screen.query_one("#version-detail", Static)
+        assert "imported; the texts it learned from are not named in it" in str(detail.content)
+        assert app.screen.region.contains_region(detail.region)
+        await pilot.press("down")
+        await settle(pilot, lambda: "imported" not in str(detail.content))
+        assert "Version 2 of" in str(detail.content)

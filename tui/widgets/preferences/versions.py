@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import DataTable
+from textual.widgets import DataTable, Static
 
 from assistant.profile.comparison import comparison_lines
 from assistant.profile.profiles import Profile, Profiles
@@ -22,7 +22,7 @@ from tui.widgets.confirm import ConfirmModal
 from tui.widgets.path_modal import PathModal
 from tui.widgets.preferences.comparison import ComparisonModal
 
-COLUMNS = (("Version", 11), ("Made", 16), ("Texts", 5), ("Gain", 7), ("KL", 6), ("Form", 36))
+COLUMNS = (("Version", 11), ("Made", 10), ("Texts", 5), ("Gain", 7), ("KL", 6), ("Form", 50))
 HINT = (
     "{versions.use}: use from now on · {versions.compare}: compare · {versions.export}: export · "
     "{versions.delete}: delete"
@@ -56,6 +56,7 @@ class VersionsPanel(Vertical):
     def compose(self) -> ComposeResult:
         yield Hint(classes="hint")
         yield DataTable[Content](cursor_type="row", id="versions")
+        yield Static(id="version-detail", classes="hint")
 
     def on_mount(self) -> None:
         for title, width in COLUMNS:
@@ -72,7 +73,16 @@ class VersionsPanel(Vertical):
         for profile in self._shown:
             table.add_row(*_cells(profile))
         table.move_cursor(row=row)
+        self._show_detail()
         self.query_one(Hint).say(HINT + HINT_IMPORT if self._shown else NONE)
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        event.stop()
+        self._show_detail()
+
+    def _show_detail(self) -> None:
+        chosen = self._current()
+        self.query_one("#version-detail", Static).update(Content(_in_words(chosen) if chosen else ""))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         event.stop()
@@ -116,7 +126,7 @@ class VersionsPanel(Vertical):
         if force and not await self.app.push_screen_wait(ConfirmModal(f"Replace {target}?", "Replace")):
             return
         with telling(self):
-            self._profiles.export_version(chosen.version, target, force=force)
+            await self._profiles.export_version_aside(chosen.version, target, force=force)
             self.notify(sanitise(f"{target}: written"), markup=False)
 
     @work
@@ -126,7 +136,7 @@ class VersionsPanel(Vertical):
         if path is None:
             return
         with telling(self):
-            added = self._profiles.import_version(path)
+            added = await self._profiles.import_version_aside(path)
             other = "it is for another model than the one in use"
             note = other if added.other_model else with_keys(self, "{versions.use} puts it to use")
             self.notify(f"Kept as version {added.version}; {note}.")
@@ -161,23 +171,37 @@ def _counterpart(chosen: Profile, shown: list[Profile]) -> Profile | None:
     return next(iter([*in_use, *older, *reversed(others)]), None)
 
 
+def _marks(profile: Profile) -> tuple[tuple[str, str, bool], ...]:
+    """What there may be to note of a version, in a word and in full, and whether it is so."""
+    return (
+        ("other model", "for another model than the one in use", profile.other_model),
+        (
+            "imported",
+            "imported; the texts it learned from are not named in it: it never becomes stale when one is forgotten",
+            profile.imported,
+        ),
+        ("stale", "stale: a text it learned from is gone", profile.stale),
+        ("your words", "description in your words", profile.description_edited),
+    )
+
+
+def _in_words(profile: Profile) -> str:
+    """All that the row has no room for."""
+    made = f"Version {profile.version} of {day(profile.created_at)}"
+    return " · ".join([made, profile.outcome.form, *(full for _, full, holds in _marks(profile) if holds)])
+
+
 def _cells(profile: Profile) -> tuple[Content, ...]:
     outcome = profile.outcome
-    marks = (
-        ("other model", profile.other_model),
-        ("imported", profile.imported),
-        ("stale", profile.stale),
-        ("your words", profile.description_edited),
-    )
-    notes = [note for note, holds in marks if holds]
+    notes = [short for short, _, holds in _marks(profile) if holds]
     version = (
         Content.styled(f"▸ {profile.version} in use", "bold") if profile.in_use else Content(f"  {profile.version}")
     )
     return (
         version,
-        Content(day(profile.created_at)),
+        Content(day(profile.created_at).split()[0]),
         Content(f"{outcome.items:>5}"),
         Content(f"{outcome.gain_nats_per_token:+7.3f}"),
         Content(f"{outcome.kl_neutral:6.3f}"),
-        Content(", ".join((*notes, outcome.form))),
+        Content(", ".join((outcome.form, *notes))),
     )
