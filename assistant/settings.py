@@ -65,6 +65,11 @@ class PreferenceSettings(_Section):
         title="Score my chat messages",
         description="They explain and describe; no vector learns from them.",
     )
+    rebuild_automatically: bool = Field(
+        default=False,
+        title="Rebuild by itself",
+        description="When a rebuild would be offered and no reply is being written; it can be cancelled and undone.",
+    )
     estimator: str = Field(
         default=Choice.AUTOMATIC.value,
         title="What learns",

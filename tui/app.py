@@ -40,7 +40,9 @@ from tui.widgets.prompt import Prompt
 # What takes long to import is imported after the first frame.
 if TYPE_CHECKING:
     from assistant.app import Assistant
+    from assistant.profile.news import News
     from tui.download_job import DownloadJob
+    from tui.offering import Offering
     from tui.rebuild_job import RebuildJob
     from tui.screens.chat import ChatScreen
     from tui.screens.models import ModelsScreen
@@ -82,6 +84,7 @@ class AssistantApp(KeyedApp):
     assistant: Assistant
     rebuild_job: RebuildJob
     download_job: DownloadJob
+    _offering: Offering
     _chat_screen: ChatScreen
 
     def get_driver_class(self) -> type[Driver]:
@@ -111,6 +114,7 @@ class AssistantApp(KeyedApp):
 
     def _furnish(self, assistant: Assistant) -> None:
         from tui.download_job import DownloadJob
+        from tui.offering import Offering
         from tui.rebuild_job import RebuildJob
         from tui.screens.chat import ChatScreen
 
@@ -118,6 +122,7 @@ class AssistantApp(KeyedApp):
         self.rebuild_job = RebuildJob(assistant.rebuild, self._clock, self._publish_rebuild)
         self.download_job = DownloadJob(assistant.models, self._publish_download)
         self._chat_screen = ChatScreen(assistant)
+        self._offering = Offering(assistant, self.rebuild_job, self._chat_screen, self._rebuild_by_itself)
 
     @property
     def _furnished(self) -> bool:
@@ -317,8 +322,15 @@ class AssistantApp(KeyedApp):
             self._driver.write(call_sequence(text, os.environ))
 
     def on_chat_screen_reply_ended(self, event: ChatScreen.ReplyEnded) -> None:
+        self._offering.look_soon()
         if event.seconds >= LONG_SECONDS:
             self.call_back("the reply is written")
+
+    def on_chat_screen_stirred(self) -> None:
+        self._offering.look_soon()
+
+    def on_chat_screen_later(self) -> None:
+        self._offering.put_off()
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copy by the terminal, and by the system's own program where there is one."""
@@ -345,8 +357,15 @@ class AssistantApp(KeyedApp):
         if not self.rebuild_job.running:
             self.run_worker(self._rebuild(), group="rebuild")
 
+    def _rebuild_by_itself(self, news: News) -> None:
+        keys = "{app.settings} {settings.rebuild_page} {rebuild.cancel} cancels it"
+        self.notify(with_keys(self, f"{news.words}: rebuilding by itself; {keys}."), timeout=8)
+        self.on_rebuild_panel_wanted()
+
     async def _rebuild(self) -> None:
+        self._offering.take_back()
         await self.rebuild_job.run()
+        self._offering.look_soon()
         self.call_back("the rebuild has ended")
         job = self.rebuild_job
         if job.cancelled:

@@ -23,6 +23,7 @@ from assistant.errors import (
 from assistant.history.importing import Preview
 from assistant.history.pastes import Pastes
 from assistant.paths import Paths
+from assistant.profile.news import News
 from assistant.profile.preferences import LearnableItem
 from assistant.profile.profiles import Explanation, Profile
 from assistant.profile.steering import NOT_STEERED, SteeringStatus
@@ -553,6 +554,30 @@ class ScriptedImporting:
         return ImportCounts(preview.conversations, preview.messages, preview.texts, known=4)
 
 
+class ScriptedOffer:
+    """News that a test puts in."""
+
+    def __init__(self) -> None:
+        self.found = News(None, 0, 0)
+        self.hidden: list[News] = []
+        self.tried: list[News] = []
+
+    async def news(self) -> News:
+        return self.found
+
+    def due(self, news: News) -> bool:
+        return news.enough and news not in self.hidden
+
+    def untried(self, news: News) -> bool:
+        return news.enough and news not in self.tried
+
+    def put_off(self, news: News) -> None:
+        self.hidden.append(news)
+
+    def note_try(self, news: News) -> None:
+        self.tried.append(news)
+
+
 class ScriptedRebuild:
     """Reports `script`, waits for `go`, then ends with `result` or `error`."""
 
@@ -604,6 +629,7 @@ class ScriptedAssistant:
         self.forgetting = ScriptedForgetting(self.chat)
         self.preferences = ScriptedPreferences()
         self.rebuild = ScriptedRebuild()
+        self.offer = ScriptedOffer()
         self.models = ScriptedModels()
         self.model = ScriptedActive(self.models)
         self.closed = False

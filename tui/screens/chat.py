@@ -38,6 +38,7 @@ from tui.widgets.key_line import KeyLine
 from tui.widgets.message import MessageView
 from tui.widgets.messages import MessageList
 from tui.widgets.prompt import Prompt
+from tui.widgets.rebuild_hint import RebuildHint
 from tui.widgets.sidebar import Sidebar
 from tui.widgets.status import StatusLine
 from tui.widgets.writing import Writing
@@ -52,6 +53,7 @@ class ChatScreen(ConversingScreen):
         Binding("escape", "to_prompt", "Prompt", tooltip="Back to the prompt", id="chat.prompt"),
         Binding("ctrl+n", "new_chat", "New", tooltip="New chat", id="chat.new"),
         Binding("f3", "compare", "Compare", tooltip="Two replies side by side: steered or not", id="chat.compare"),
+        Binding("f5", "later", "Later", tooltip="No rebuild now: hide the line that offers it", id="chat.later"),
         Binding("ctrl+b", "toggle_sidebar", "Chats", tooltip="Show or hide the conversations", id="chat.sidebar"),
         # With priority, as the prompt has a use of its own for it.
         Binding(
@@ -81,6 +83,12 @@ class ChatScreen(ConversingScreen):
             super().__init__()
             self.text = text
 
+    class Stirred(Event):
+        """There may be more or less to learn from, or a rebuild may no longer be in the way."""
+
+    class Later(Event):
+        """The person wants no rebuild now."""
+
     class ReplyEnded(Event):
         """A reply is written, or could not be."""
 
@@ -96,6 +104,7 @@ class ChatScreen(ConversingScreen):
         self._load_over = asyncio.Event()
         self._messages = MessageList()
         self._status = StatusLine()
+        self._hint = RebuildHint()
         self._sidebar = Sidebar(assistant.history)
         self._wishes = MessageWishes(self, assistant, self._messages)
         self._conversation_wishes = ConversationWishes(self, assistant)
@@ -110,6 +119,7 @@ class ChatScreen(ConversingScreen):
                 yield self._messages
                 yield self._writing
                 yield self._status
+                yield self._hint
         yield KeyLine()
 
     async def on_mount(self) -> None:
@@ -119,6 +129,7 @@ class ChatScreen(ConversingScreen):
         self.show_steering()
         self.query_one(Prompt).focus()
         self.load_model()
+        self.post_message(self.Stirred())
 
     def _last_used(self) -> int | None:
         conversations = self._assistant.history.conversations()
@@ -126,6 +137,7 @@ class ChatScreen(ConversingScreen):
 
     def on_screen_resume(self) -> None:
         if self.is_mounted:
+            self.post_message(self.Stirred())
             self.show_steering()
             # Pairs that were compared meanwhile are conversations too.
             with telling(self):
@@ -156,6 +168,21 @@ class ChatScreen(ConversingScreen):
             await self.show_error(error)
         finally:
             self._load_over.set()
+            self.post_message(self.Stirred())
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is looked at, the model is loaded and no reply is being written."""
+        return self.is_current and self._load_over.is_set() and not self.live.running
+
+    def offer_rebuild(self, words: str) -> None:
+        """Offer a rebuild for this reason; empty takes the offer back."""
+        self._hint.offer(words)
+        self.refresh_bindings()
+
+    def action_later(self) -> None:
+        """Hide the offer of a rebuild."""
+        self.post_message(self.Later())
 
     async def show_error(self, error: AssistantError) -> None:
         """Say what went wrong beside the conversation and in a notification."""
@@ -218,6 +245,7 @@ class ChatScreen(ConversingScreen):
         """Do what a slash command asks for."""
         with telling(self):
             await self._commands.obey(ordered)
+        self.post_message(self.Stirred())
 
     def store_drafts(self) -> None:
         """Store what is written, before the program ends."""
@@ -280,6 +308,7 @@ class ChatScreen(ConversingScreen):
 
     async def on_message_view_asked(self, event: MessageView.Asked) -> None:
         await self._wishes.fulfil(event.view, event.wish)
+        self.post_message(self.Stirred())
 
     async def on_conversation_list_opened(self, event: ConversationList.Opened) -> None:
         with telling(self):
@@ -321,6 +350,8 @@ class ChatScreen(ConversingScreen):
         """Esc stops a running reply, else it leads back to the prompt."""
         if action == "stop_reply":
             return self.live.running
+        if action == "later":
+            return bool(self._hint.display)
         if action == "to_prompt":
             return not self.live.running and not isinstance(self.focused, Prompt)
         return True

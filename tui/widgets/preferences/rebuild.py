@@ -87,10 +87,12 @@ class RebuildPanel(VerticalScroll, can_focus=False):
     async def _expect(self, intro: str) -> None:
         """Say what a rebuild will take, after a look into the model file."""
         with telling(self):
+            news = (await self._assistant.offer.news()).words
             expected = sanitise((await self._assistant.rebuild.expectation()).words)
             if not self._job.running:
                 page = keys_of(self)["settings.general"]
-                text = f"{intro}\n{expected[0].upper()}{expected[1:]}. “What learns” on page {page} changes that."
+                needs = f"{expected[0].upper()}{expected[1:]}. “What learns” on page {page} changes that."
+                text = f"{intro}\n{news[0].upper()}{news[1:]}.\n{needs}"
                 self.query_one("#rebuild-intro", Static).update(Content(text))
 
     def _redraw(self, job: RebuildJob) -> None:
