@@ -62,7 +62,7 @@ async def opened(pilot, settle) -> None:
 
 async def go_to(pilot, settle, wanted) -> None:
     """Put the cursor on a line by arrow keys."""
-    await pilot.press("home")
+    await pilot.press("ctrl+home")
     for _ in range(table(pilot.app).row_count):
         await settle(pilot)
         if wanted(table(pilot.app).current):
