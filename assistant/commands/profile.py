@@ -211,7 +211,7 @@ def mine(chosen: Globals, items: tuple[str, ...], undo: bool) -> None:
                 else:
                     assistant.preferences.claim(item)
             what = "left out again" if undo else "learned from"
-            click.echo(f"What was pasted is {what} from the next `assistant rebuild` on: {', '.join(items)}.")
+            click.echo(f"From the next `assistant rebuild` on, what was pasted is {what}: {', '.join(items)}.")
 
     run(work())
 
