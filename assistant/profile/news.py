@@ -52,11 +52,11 @@ class News:
     @property
     def words(self) -> str:
         """In a few words: "12 new texts, 1 taken out since version 3"."""
-        new = f"{self.new:,} {'text' if self.new == 1 else 'texts'}"
+        new = f"{self.new:,} new {'text' if self.new == 1 else 'texts'}" if self.new else ""
         if self.version is None:
-            return f"{new} to learn from, nothing learned yet"
+            return f"{new}, nothing learned yet" if new else "nothing learned yet"
         parts = [
-            f"{new.replace(' ', ' new ')}" if self.new else "",
+            new,
             f"{self.gone:,} taken out" if self.gone else "",
             "a text forgotten" if self.forgotten else "",
             f"{self.vetoed:,} vetoed" if self.vetoed else "",
