@@ -21,6 +21,7 @@ from assistant.history.pastes import Pastes
 from assistant.models.active import ActiveModel
 from assistant.models.collection import Models
 from assistant.paths import Paths, resolve_paths
+from assistant.privacy.looking import Privacy
 from assistant.profile.preferences import Preferences
 from assistant.profile.profiles import Profiles
 from assistant.profile.rebuild_offer import RebuildOffer
@@ -48,6 +49,7 @@ class Assistant:
         self.forgetting = Forgetting(store, paths)
         self.importing = Importing(store, paths)
         self.exporting = Exporting(store)
+        self.privacy = Privacy(paths)
         self.preferences = Preferences(store)
         self.profiles = Profiles(store, paths, self.preferences, self.model)
         self.vectors = Vectors(store, paths, self.model)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from assistant.app import Assistant
+from assistant.check import Check
 from assistant.errors import AssistantError
 from assistant.models.header import read_header
 from assistant.profile.vectors import ImportedVector
@@ -22,15 +22,6 @@ TICK_SECONDS = 1.0
 
 OnWait = Callable[[float], None]
 """Told every second for how many seconds the slow check has been running."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    ok: bool
-    detail: str
 
 
 async def examine(home: Path | None, model: str | None, on_wait: OnWait) -> list[Check]:

@@ -31,6 +31,7 @@ from tui.widgets.preferences.phrases import PhraseTable
 from tui.widgets.preferences.rebuild import RebuildPanel
 from tui.widgets.preferences.vectors import VectorsSection
 from tui.widgets.preferences.versions import VersionsPanel
+from tui.widgets.privacy_panel import PrivacyPanel
 from tui.widgets.prompt import Prompt
 from tui.widgets.search_line import SearchLine
 from tui.widgets.slider import StrengthSlider
@@ -47,6 +48,7 @@ PAGES: tuple[Section, ...] = (
     ("Versions", VersionsPanel.BINDINGS),
     ("General", GeneralPanel.BINDINGS),
     ("Keys", KeysPanel.BINDINGS),
+    ("Privacy", PrivacyPanel.BINDINGS),
 )
 """Of the settings: each is obeyed beside the settings' own keys."""
 DIALOGS: tuple[Section, ...] = (

@@ -23,7 +23,7 @@ def doctor(chosen: Globals, privacy: bool, as_json: bool) -> None:
     from assistant.visible import sanitise
 
     if privacy:
-        from assistant.privacy.report import examine_privacy
+        from assistant.privacy_report import examine_privacy
 
         checks = run(examine_privacy(chosen.home, chosen.model))
     else:

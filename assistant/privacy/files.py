@@ -22,7 +22,7 @@ WHAT = {
     "other": "files of no kind that is known",
 }
 _LIVE = ("", "-wal", "-shm", "-journal")
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def open_to_others(paths: Paths) -> list[Path]:
 def _is_open(facts: os.stat_result) -> bool:
     if stat.S_ISLNK(facts.st_mode):  # a link has no mode of its own
         return False
-    return bool(facts.st_mode & _OTHERS) or facts.st_uid != os.geteuid()
+    return bool(facts.st_mode & OTHERS) or facts.st_uid != os.geteuid()
 
 
 def _walked(paths: Paths) -> Iterator[tuple[Path, os.stat_result]]:

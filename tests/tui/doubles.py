@@ -52,6 +52,7 @@ from assistant.records import (
 )
 from assistant.settings import SamplingSettings, Settings
 from tests.tui.model_doubles import ScriptedActive, ScriptedModels
+from tests.tui.privacy_double import ScriptedPrivacy
 
 START = datetime(2026, 3, 14, 9, 26)
 MODEL = "model.gguf"
@@ -630,6 +631,7 @@ class ScriptedAssistant:
         self.preferences = ScriptedPreferences()
         self.rebuild = ScriptedRebuild()
         self.offer = ScriptedOffer()
+        self.privacy = ScriptedPrivacy()
         self.models = ScriptedModels()
         self.model = ScriptedActive(self.models)
         self.closed = False

@@ -1,6 +1,8 @@
 """How the screens look, at the smallest and at a generous size."""
 
 import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -8,6 +10,7 @@ from textual.widgets import Tabs
 
 import tui.app
 from assistant.app import Assistant
+from assistant.check import Check
 from assistant.settings import Settings
 from tests.tui import reading, samples
 from tests.tui.doubles import ScriptedAssistant
@@ -266,6 +269,22 @@ def test_general_settings(snap_compare, size) -> None:
         await turn_to(pilot, "5", "general")
 
     assert snap_compare(samples.app_of(samples.with_items()), terminal_size=size, run_before=page)
+
+
+@sizes
+def test_privacy(snap_compare, size) -> None:
+    """Well, and a file that others can read."""
+    assistant = samples.with_items()
+    loose = Path("/home/ada/.local/share/private-assistant/history.db")
+    bad = Check("permissions", False, f"open to others: {loose}; correct it with chmod go-rwx")
+    found = assistant.privacy.found
+    assistant.privacy.found = replace(found, checks=(bad, *found.checks[1:]), open_to_others=(loose,))
+
+    async def page(pilot) -> None:
+        await pilot.press("f2", "7")
+        await until(pilot, lambda: any(one.display for one in pilot.app.screen.query("#privacy-close")))
+
+    assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=page)
 
 
 @sizes

@@ -7,11 +7,14 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.screen import Screen
 from textual.signal import Signal
+from textual.widget import Widget
 from textual.widgets import Input, TabbedContent, TabPane, Tabs, TextArea
 
 from assistant.app import Assistant
+from tui.hints import with_keys
 from tui.keymap import Section
 from tui.rebuild_job import RebuildJob
 from tui.widgets.general_panel import GeneralPanel
@@ -24,8 +27,19 @@ from tui.widgets.preferences.outcome import OutcomePanel
 from tui.widgets.preferences.phrases import PhraseTable
 from tui.widgets.preferences.rebuild import RebuildPanel
 from tui.widgets.preferences.versions import VersionsPanel
+from tui.widgets.privacy_panel import PrivacyPanel
 
-ALONE = ("general", "keys-page")
+TITLES = {
+    "learned": "{settings.learned} Learned from",
+    "rebuild": "{settings.rebuild_page} Rebuild",
+    "outcome": "{settings.outcome} What I think you like",
+    "versions": "{settings.versions} Versions",
+    "general": "{settings.general} General",
+    "keys-page": "{settings.keys} Keys",
+    "privacy": "{settings.privacy} Privacy",
+}
+"""Of the pages, each with the key that leads there."""
+ALONE = ("general", "keys-page", "privacy")
 """Pages that are not part of the workbench."""
 
 
@@ -43,6 +57,7 @@ class SettingsScreen(Screen[None]):
         Binding("4", "go('versions')", "Versions", show=False, id="settings.versions"),
         Binding("5", "go('general')", "General settings", show=False, id="settings.general"),
         Binding("6", "go('keys-page')", "Keys", show=False, id="settings.keys"),
+        Binding("7", "go('privacy')", "Privacy", show=False, id="settings.privacy"),
     ]
 
     def __init__(
@@ -60,19 +75,35 @@ class SettingsScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         assistant = self._assistant
+        panels: dict[str, Callable[[], Widget]] = {
+            "rebuild": lambda: RebuildPanel(assistant, self._job, self._changed),
+            "outcome": lambda: OutcomePanel(assistant),
+            "versions": lambda: VersionsPanel(assistant.profiles),
+            "general": lambda: GeneralPanel(assistant),
+            "keys-page": lambda: KeysPanel(assistant, self._sections),
+            "privacy": lambda: PrivacyPanel(assistant),
+        }
         with TabbedContent(id="areas"):
             with TabPane("Preferences", id="preferences"), TabbedContent(id="workbench"):
-                with TabPane("1 Learned from", id="learned"):
+                with TabPane(self._title("learned"), id="learned"):
                     yield LearnedPanel(assistant)
-                yield Page("2 Rebuild", lambda: RebuildPanel(assistant, self._job, self._changed), "rebuild")
-                yield Page("3 What I think you like", lambda: OutcomePanel(assistant), "outcome")
-                yield Page("4 Versions", lambda: VersionsPanel(assistant.profiles), "versions")
-            yield Page("5 General", lambda: GeneralPanel(assistant), "general")
-            yield Page("6 Keys", lambda: KeysPanel(assistant, self._sections), "keys-page")
+                yield from (Page(self._title(name), panels[name], name) for name in panels if name not in ALONE)
+            yield from (Page(self._title(name), panels[name], name) for name in ALONE)
         yield KeyLine()
 
     def on_mount(self) -> None:
         self._changed.subscribe(self, self._rebuild_changed)
+
+    def _title(self, page: str) -> str:
+        return with_keys(self, TITLES[page])
+
+    def _tabs_of(self, page: str) -> TabbedContent:
+        return self.query_one("#areas" if page in ALONE else "#workbench", TabbedContent)
+
+    def name_keys(self) -> None:
+        """Draw the titles anew, after keys have changed."""
+        for page in TITLES:
+            self._tabs_of(page).get_tab(page).label = Content(self._title(page))
 
     def _rebuild_changed(self, job: RebuildJob) -> None:
         if not job.running and job.result is not None:
@@ -90,6 +121,8 @@ class SettingsScreen(Screen[None]):
             await event.pane.fill()
         if event.pane.id == "rebuild":
             self.query_one(RebuildPanel).show_count()
+        if event.pane.id == "privacy":
+            self.query_one(PrivacyPanel).look()
 
     def on_versions_panel_switched(self) -> None:
         self._show_version()
@@ -114,10 +147,9 @@ class SettingsScreen(Screen[None]):
             await pane.fill()
         # A focused widget in the page that is left would call that page back.
         self.set_focus(None)
-        alone = page in ALONE
-        self.query_one("#areas", TabbedContent).active = page if alone else "preferences"
-        if not alone:
-            self.query_one("#workbench", TabbedContent).active = page
+        if page not in ALONE:
+            self.query_one("#areas", TabbedContent).active = "preferences"
+        self._tabs_of(page).active = page
         self.call_after_refresh(self._enter, page)
 
     def _enter(self, page: str) -> None:
@@ -126,7 +158,7 @@ class SettingsScreen(Screen[None]):
         first = next((widget for widget in self.query_one(f"#{page}").query("*") if widget in reachable), None)
         if first is None or isinstance(first, Input | TextArea):
             # A number that is to turn the page would be written into it; tab leads there.
-            first = self.query_one("#areas" if page in ALONE else "#workbench", TabbedContent).query_one(Tabs)
+            first = self._tabs_of(page).query_one(Tabs)
         first.focus()
 
     async def action_find(self) -> None:
