@@ -59,13 +59,17 @@ class StatusLine(Static):
 
     def show_writing(self) -> None:
         """A reply streams."""
-        self._engine = (with_keys(self, "◉ writing · {chat.stop} stops"), "$text-accent")
-        self._redraw()
+        self._show_running("◉ writing · {chat.stop} stops")
 
     def show_thinking(self) -> None:
         """A reply streams that begins with thoughts."""
-        self._engine = (with_keys(self, "◉ thinking · {chat.stop} stops"), "$text-accent")
-        self._redraw()
+        self._show_running("◉ thinking · {chat.stop} stops")
+
+    def _show_running(self, hint: str) -> None:
+        engine = (with_keys(self, hint), "$text-accent")
+        if engine != self._engine:  # told with every piece
+            self._engine = engine
+            self._redraw()
 
     def show_failed(self) -> None:
         """The engine is in no state to answer."""
@@ -101,7 +105,8 @@ class StatusLine(Static):
         ):
             if part[0]:
                 parts += [part] if not parts else [SEPARATOR, part]
-        self.update(Content.assemble(*parts))
+        # One line whatever it says: to lay the whole screen out anew with each piece of a reply would be the most of it.
+        self.update(Content.assemble(*parts), layout=False)
 
 
 def _profile_words(steering: SteeringStatus) -> str:
