@@ -105,7 +105,7 @@ class StatusLine(Static):
         ):
             if part[0]:
                 parts += [part] if not parts else [SEPARATOR, part]
-        # One line whatever it says: to lay the whole screen out anew with each piece of a reply would be the most of it.
+        # One line whatever it says: nothing has to be laid out anew, least of all with each piece of a reply.
         self.update(Content.assemble(*parts), layout=False)
 
 
