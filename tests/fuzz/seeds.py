@@ -151,7 +151,8 @@ TEMPLATE = (
 
 def own_export() -> Any:
     """What `assistant export` writes."""
-    said = ParsedMessage("a", None, "user", "How?", datetime(2025, 1, 1, tzinfo=UTC), rating=0)
+    asked = "How? They wrote: so."
+    said = ParsedMessage("a", None, "user", asked, datetime(2025, 1, 1, tzinfo=UTC), pasted=((5, 20),), claimed=True)
     reply = ParsedMessage(
         "b", "a", "assistant", "So.", model="m", rating=1, profile_version=2, strength=1.0, stats={"seed": 1}
     )
