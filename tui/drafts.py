@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from textual.timer import Timer
@@ -14,6 +15,8 @@ from tui.telling import telling
 
 PAUSE_SECONDS = 0.4
 """Keys that follow each other faster are stored together."""
+SHARE = 0.05
+"""Of the time that storing may take: a draft of a megabyte takes long and is stored less often."""
 
 
 class DraftKeeper:
@@ -24,6 +27,7 @@ class DraftKeeper:
         self._texts: dict[int | None, str] = {}
         self._timers: dict[int | None, Timer] = {}
         self._told = False
+        self._took = 0.0
 
     def read(self, conversation_id: int | None) -> str:
         """The draft in a conversation, as it was left here or by a program before."""
@@ -38,13 +42,15 @@ class DraftKeeper:
             return
         self._texts[conversation_id] = text
         if conversation_id not in self._timers:
-            timer = self._widget.set_timer(PAUSE_SECONDS, lambda: self.store(conversation_id))
+            pause = max(PAUSE_SECONDS, self._took / SHARE)
+            timer = self._widget.set_timer(pause, lambda: self.store(conversation_id))
             self._timers[conversation_id] = timer
 
     def store(self, conversation_id: int | None) -> None:
         """Store a draft now."""
         if timer := self._timers.pop(conversation_id, None):
             timer.stop()
+        began = time.perf_counter()
         texts = [*self._waiting(conversation_id), self._texts.get(conversation_id, "")]
         try:
             self._drafts.keep(conversation_id, "\n\n".join(text for text in texts if text))
@@ -53,6 +59,7 @@ class DraftKeeper:
             if not self._told:  # not at every key, on a disk that is full
                 self._widget.notify(sanitise(str(error)), title="The draft is not kept", severity="error", markup=False)
             self._told = True
+        self._took = time.perf_counter() - began
 
     def store_all(self) -> None:
         """Store what is due, before the program ends."""

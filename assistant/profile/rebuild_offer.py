@@ -82,10 +82,13 @@ class RebuildOffer:
     def _note(self, noted: Noted, news: News) -> None:
         notes = {**self._noted(), noted: {"version": news.version, "changes": news.changes}}
         draft = self._notes.with_name(f"{self._notes.name}.{os.getpid()}.new")
-        with suppress(OSError):
+        try:
             create_private_file(draft)
             draft.write_text(json.dumps(notes), encoding="utf-8")
             draft.replace(self._notes)
+        except OSError:  # no room for a draft leaves an empty one
+            with suppress(OSError):
+                draft.unlink()
 
     def _of_version(self, version: int | None) -> tuple[frozenset[str], frozenset[str]]:
         """Marks of the texts that it learned from, and its phrases, in small letters."""
