@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
-from steering.own_text import LONG_QUOTATION_WORDS, Stretch
+# The prompt of the first frame needs no more than this file.
+if TYPE_CHECKING:
+    from steering.own_text import Stretch
 
-LONG_PASTE_WORDS = LONG_QUOTATION_WORDS
-"""Words from which what is pasted is somebody else's; less (a name, a path, a sentence) is a way of typing."""
+LONG_PASTE_WORDS = 40
+"""Words from which what is pasted is somebody else's, as many as for a quotation (`steering.own_text`); less (a name, a
+path, a sentence) is a way of typing."""
 RUN = 6
 """Words and marks in a row that stand so in a paste: fewer stand in anybody's sentences by chance."""
 MOST_RUNS = 500_000

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.history.pastes import LONG_PASTE_WORDS, RUN, Pastes
+from steering.own_text import LONG_QUOTATION_WORDS
 
 DOCUMENT = "\n".join(" ".join(f"strange{line}x{word}" for word in range(10)) for line in range(8))
 LINES = DOCUMENT.split("\n")
@@ -154,3 +155,7 @@ def test_a_document_that_was_pasted_whole_is_found_whole(before, after):
 def test_few_words_in_a_row_are_anybodys():
     phrase = LINES[0].split()
     assert left(f"{DOCUMENT}\n\nI said {' '.join(phrase[: RUN - 1])} myself", DOCUMENT).endswith("strange0x4 myself")
+
+
+def test_a_paste_is_as_long_as_a_quotation_before_it_is_left_out() -> None:
+    assert LONG_PASTE_WORDS == LONG_QUOTATION_WORDS

@@ -166,12 +166,12 @@ def mbox() -> bytes:
 
 
 def archive() -> bytes:
-    """What ChatGPT sends."""
+    """What ChatGPT sends, of no time of day: it has to be the same each time."""
     held = io.BytesIO()
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as out:
-        out.writestr("chat.html", "<p>")
-        out.writestr("conversations.json", json.dumps(CHATGPT))
-        out.writestr("more/conversations-1.json", json.dumps(CLAUDE))
+    texts = {"chat.html": "<p>", "conversations.json": json.dumps(CHATGPT)}
+    with zipfile.ZipFile(held, "w") as out:
+        for name, text in (texts | {"more/conversations-1.json": json.dumps(CLAUDE)}).items():
+            out.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
     return held.getvalue()
 
 
