@@ -234,7 +234,7 @@ def export(chosen: Globals, file: Path, version: int | None, force: bool) -> Non
             shown = sanitise(str(file))
             if file.suffix.lower() == ".zip":
                 number = _in_use(assistant).version if version is None else version
-                assistant.profiles.export_version(number, file, force=force)
+                await assistant.profiles.export_version(number, file, force=force)
                 click.echo(f"{shown}: written; `assistant profile import {shown}` reads version {number} from it")
             elif version is not None:
                 raise click.UsageError("--version needs a FILE that ends in .zip.")
@@ -254,7 +254,7 @@ def import_(chosen: Globals, file: Path, as_json: bool) -> None:
 
     async def work() -> None:
         async with opened(chosen) as assistant:
-            added = assistant.profiles.import_version(file)
+            added = await assistant.profiles.import_version(file)
             if as_json:
                 print_json(added)
                 return

@@ -225,30 +225,20 @@ class Profiles:
         """
         return compare(self._side(before), self._side(after))
 
-    def export_version(self, version: int, path: Path, *, force: bool = False) -> None:
-        """Write a version whole, with vector, words and figures, to a file that `import_version` reads.
+    async def export_version(self, version: int, path: Path, *, force: bool = False) -> None:
+        """Write a version whole, with vector, words and figures, to a file that `import_version` reads; in a thread.
 
         Raises: AssistantError: no such version, there is a file already and not `force`, or it cannot be written.
         """
         from assistant.profile.version_file import write_version
 
-        write_version(path, self._held(version), force=force)
-
-    async def export_version_aside(self, version: int, path: Path, *, force: bool = False) -> None:
-        """The same, with the file written in a thread."""
-        from assistant.profile.version_file import write_version
-
         await asyncio.to_thread(write_version, path, self._held(version), force=force)
 
-    def import_version(self, path: Path) -> Profile:
-        """Keep the version in a file as the next one, not in use; no text comes with it.
+    async def import_version(self, path: Path) -> Profile:
+        """Keep the version in a file as the next one, not in use; no text comes with it. It is read in a thread.
 
         Raises: AssistantError: no such file, or it is not taken; nothing is kept.
         """
-        return self._keep(self._read(path))
-
-    async def import_version_aside(self, path: Path) -> Profile:
-        """The same, with the file read and checked in a thread."""
         return self._keep(await asyncio.to_thread(self._read, path))
 
     def _held(self, version: int) -> VersionFile:

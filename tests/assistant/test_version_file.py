@@ -24,10 +24,10 @@ def vector(tmp_path) -> bytes:
 
 
 @pytest.fixture
-def written(assistant, vector, tmp_path):
+async def written(assistant, vector, tmp_path):
     version = add_profile(assistant, vector).version
     path = tmp_path / "one.zip"
-    assistant.profiles.export_version(version, path)
+    await assistant.profiles.export_version(version, path)
     return path
 
 
@@ -59,8 +59,8 @@ async def test_an_imported_version_comes_back_after_a_restart_and_can_be_rolled_
     made = add_profile(first, vector)
     first.profiles.use(made.version)
     words = first.profiles.set_description("My own words.")
-    first.profiles.export_version(made.version, tmp_path / "one.zip")
-    added = first.profiles.import_version(tmp_path / "one.zip")
+    await first.profiles.export_version(made.version, tmp_path / "one.zip")
+    added = await first.profiles.import_version(tmp_path / "one.zip")
     assert first.profiles.state().version == made.version, "importing puts nothing to use"
     await first.close()
     again = Assistant.open(home)
@@ -75,13 +75,13 @@ async def test_an_imported_version_comes_back_after_a_restart_and_can_be_rolled_
     await again.close()
 
 
-def test_a_version_is_looked_into_within_the_home(assistant, written, tmp_path, monkeypatch):
+async def test_a_version_is_looked_into_within_the_home(assistant, written, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    assert assistant.profiles.import_version(written).imported
+    assert (await assistant.profiles.import_version(written)).imported
 
 
-def test_a_version_for_another_model_says_so_and_does_not_steer(assistant, written, tmp_path):
-    other = assistant.profiles.import_version(
+async def test_a_version_for_another_model_says_so_and_does_not_steer(assistant, written, tmp_path):
+    other = await assistant.profiles.import_version(
         changed(written, tmp_path / "other.zip", model_fingerprint="of another model")
     )
     assert other.other_model
@@ -113,40 +113,40 @@ def test_a_version_for_another_model_says_so_and_does_not_steer(assistant, writt
         ({"vector": b"GGUF"}, "is not a control vector"),
     ],
 )
-def test_a_hostile_file_is_refused_in_words(assistant, written, tmp_path, changes, words):
+async def test_a_hostile_file_is_refused_in_words(assistant, written, tmp_path, changes, words):
     before = assistant.profiles.all()
     with pytest.raises(AssistantError, match=words) as refused:
-        assistant.profiles.import_version(changed(written, tmp_path / "bad.zip", **changes))
+        await assistant.profiles.import_version(changed(written, tmp_path / "bad.zip", **changes))
     assert "\n" not in str(refused.value)
     assert assistant.profiles.all() == before
 
 
-def test_a_vector_that_does_not_fit_the_model_it_names_is_refused(assistant, written, tmp_path):
+async def test_a_vector_that_does_not_fit_the_model_it_names_is_refused(assistant, written, tmp_path):
     wrong = write_vector(tmp_path / "wrong.gguf", {1: np.ones(8, np.float32)}).read_bytes()
     with pytest.raises(AssistantError, match="does not fit the model that it names"):
-        assistant.profiles.import_version(changed(written, tmp_path / "bad.zip", vector=wrong))
+        await assistant.profiles.import_version(changed(written, tmp_path / "bad.zip", vector=wrong))
 
 
-def test_what_is_no_archive_or_a_bomb_is_refused(assistant, written, tmp_path):
+async def test_what_is_no_archive_or_a_bomb_is_refused(assistant, written, tmp_path):
     bad = tmp_path / "bad.zip"
     for data, words in ((b"", "is not an exported"), (written.read_bytes()[:-40], "is not an exported")):
         bad.write_bytes(data)
         with pytest.raises(AssistantError, match=words):
-            assistant.profiles.import_version(bad)
+            await assistant.profiles.import_version(bad)
     with zipfile.ZipFile(bad, "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr("profile.json", b" " * (5 << 20))
     with pytest.raises(AssistantError, match="is broken"):
-        assistant.profiles.import_version(bad)
+        await assistant.profiles.import_version(bad)
     with pytest.raises(AssistantError, match="no such file"):
-        assistant.profiles.import_version(tmp_path)
+        await assistant.profiles.import_version(tmp_path)
 
 
-def test_an_existing_file_is_kept_unless_it_shall_be_replaced(assistant, written):
+async def test_an_existing_file_is_kept_unless_it_shall_be_replaced(assistant, written):
     written.write_bytes(b"mine")
     with pytest.raises(AssistantError, match="exists already"):
-        assistant.profiles.export_version(1, written)
+        await assistant.profiles.export_version(1, written)
     assert written.read_bytes() == b"mine"
-    assistant.profiles.export_version(1, written, force=True)
+    await assistant.profiles.export_version(1, written, force=True)
     assert zipfile.is_zipfile(written)
 
 
@@ -168,7 +168,7 @@ def test_the_version_that_steers_is_not_deleted_and_texts_stay(assistant, home, 
     assert vectors == []
 
 
-def test_comparison_names_what_changed(assistant, vector, written):
+async def test_comparison_names_what_changed(assistant, vector, written):
     old = add_profile(assistant, vector, learned=("writing:101", "writing:102"), description="Says aye.\nIs brief.")
     new = add_profile(
         assistant,
@@ -185,7 +185,7 @@ def test_comparison_names_what_changed(assistant, vector, written):
     assert [(figure.name, figure.before, figure.after) for figure in found.figures if figure.changed] == [
         ("dose", "0.1", "0.25")
     ]
-    imported = assistant.profiles.import_version(written)
+    imported = await assistant.profiles.import_version(written)
     assert assistant.profiles.compare(old.version, imported.version).items_added is None
 
 
@@ -219,7 +219,7 @@ async def test_an_imported_version_does_not_make_an_unchanged_rebuild_run_again(
         assistant.preferences.add_text(f"A text of mine, the number {number}.", "Which one?")
     inputs = _inputs_hash(assistant.rebuild._request(assistant.preferences.items()))
     made = add_profile(assistant, vector, inputs_hash=inputs)
-    assert assistant.profiles.import_version(written).version > made.version
+    assert (await assistant.profiles.import_version(written)).version > made.version
     events = [event async for event in assistant.rebuild.run()]
     assert [(event.profile.version, event.unchanged) for event in events] == [(made.version, True)]
 
@@ -227,19 +227,19 @@ async def test_an_imported_version_does_not_make_an_unchanged_rebuild_run_again(
 async def test_how_long_an_imported_version_took_says_nothing_of_this_machine(assistant, written, tmp_path):
     before = await assistant.rebuild.expectation()
     slow = changed(written, tmp_path / "slow.zip", outcome={"seconds": {"effects": 90_000.0}})
-    assistant.profiles.import_version(slow)
+    await assistant.profiles.import_version(slow)
     assert (await assistant.rebuild.expectation()).words == before.words
 
 
 async def test_a_file_is_read_and_written_beside_what_else_goes_on(assistant, vector, tmp_path):
     made = add_profile(assistant, vector)
     path = tmp_path / "one.zip"
-    await assistant.profiles.export_version_aside(made.version, path)
-    added = await assistant.profiles.import_version_aside(path)
+    await assistant.profiles.export_version(made.version, path)
+    added = await assistant.profiles.import_version(path)
     assert (added.outcome.method, assistant.profiles.vector(added)) == (made.outcome.method, vector)
     with pytest.raises(AssistantError, match="exists already"):
-        await assistant.profiles.export_version_aside(made.version, path)
+        await assistant.profiles.export_version(made.version, path)
     path.write_bytes(b"PK")
     with pytest.raises(AssistantError, match="is not an exported version"):
-        await assistant.profiles.import_version_aside(path)
+        await assistant.profiles.import_version(path)
     assert len(assistant.profiles.all()) == 2

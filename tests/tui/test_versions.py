@@ -154,8 +154,8 @@ async def test_a_file_that_takes_its_time_does_not_hold_the_screen(app, settle, 
 
 
 async def test_all_of_an_imported_version_is_told_in_80_columns(app, settle, tmp_path: Path) -> None:
-    app.assistant.profiles.export_version(1, tmp_path / "one.zip")
-    app.assistant.profiles.import_version(tmp_path / "one.zip")
+    await app.assistant.profiles.export_version(1, tmp_path / "one.zip")
+    await app.assistant.profiles.import_version(tmp_path / "one.zip")
     async with app.run_test(size=(80, 24)) as pilot:
         table = await open_versions(pilot)
         assert rows(table)[0].endswith("vector, imported")

@@ -126,7 +126,7 @@ class VersionsPanel(Vertical):
         if force and not await self.app.push_screen_wait(ConfirmModal(f"Replace {target}?", "Replace")):
             return
         with telling(self):
-            await self._profiles.export_version_aside(chosen.version, target, force=force)
+            await self._profiles.export_version(chosen.version, target, force=force)
             self.notify(sanitise(f"{target}: written"), markup=False)
 
     @work
@@ -136,7 +136,7 @@ class VersionsPanel(Vertical):
         if path is None:
             return
         with telling(self):
-            added = await self._profiles.import_version_aside(path)
+            added = await self._profiles.import_version(path)
             other = "it is for another model than the one in use"
             note = other if added.other_model else with_keys(self, "{versions.use} puts it to use")
             self.notify(f"Kept as version {added.version}; {note}.")
