@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +15,8 @@ from assistant.profile.profiles import IMPORTED
 from assistant.records import PreferenceItem, Source
 from assistant.reporting import reports_storage_errors
 from steering.own_text import own_text
-from storage.errors import NotFoundError
-from storage.private_files import create_private_file
+from storage.errors import NotFoundError, StorageError
+from storage.private_output import private_output
 from storage.store import Store
 
 Noted = Literal["put off", "tried"]
@@ -81,14 +80,9 @@ class RebuildOffer:
 
     def _note(self, noted: Noted, news: News) -> None:
         notes = {**self._noted(), noted: {"version": news.version, "changes": news.changes}}
-        draft = self._notes.with_name(f"{self._notes.name}.{os.getpid()}.new")
-        try:
-            create_private_file(draft)
+        # Without a note it only offers once more.
+        with suppress(StorageError, OSError), private_output(self._notes, force=True) as draft:
             draft.write_text(json.dumps(notes), encoding="utf-8")
-            draft.replace(self._notes)
-        except OSError:  # no room for a draft leaves an empty one
-            with suppress(OSError):
-                draft.unlink()
 
     def _of_version(self, version: int | None) -> tuple[frozenset[str], frozenset[str]]:
         """Marks of the texts that it learned from, and its phrases, in small letters."""
