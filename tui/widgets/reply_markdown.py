@@ -20,7 +20,7 @@ LAST = "-last"
 """The class of the last block. A rule for ":last-child" would have all blocks styled anew with each that comes."""
 
 
-BLOCKS = {
+COUNTED = {
     *("paragraph_open", "heading_open", "blockquote_open", "bullet_list_open", "ordered_list_open", "list_item_open"),
     *("fence", "code_block", "hr", "table_open"),
 }
@@ -64,8 +64,8 @@ class ReplyMarkdown(GrowingMarkdown):
         """Whether the blocks that stand there are those of the whole text."""
         env: dict[str, object] = {}
         tokens = parser().parse(text, env)
-        wanted = Counter(token.type for token in tokens if token.type in BLOCKS)
-        stands = Counter(block.name for block in self.query(MarkdownBlock) if block.name in BLOCKS)
+        wanted = Counter(token.type for token in tokens if token.type in COUNTED)
+        stands = Counter(block.name for block in self.query(MarkdownBlock) if block.name in COUNTED)
         stands["list_item_open"] = len(self.query(MarkdownBullet))
         # What a link leads to may be said after it, and cells that came one by one are not those of a whole table.
         return wanted == stands and not env.get("references") and not wanted["table_open"]
