@@ -3,7 +3,8 @@
 `floor_ms` is `python -c "import textual"`, run in turns with the others: `first_paint_ms` is from the start of the
 program, on a terminal of its own, to a prompt on the screen that takes text, `chat_ms` to the chat with its history
 (what was typed before is in it); `help_ms` is `assistant --help`. `echo_ms` is from a key
-to its letter on the screen while the bundled model replies (`reply_tokens_per_s`) and a rebuild runs.
+to its letter on the screen while the bundled model replies (`reply_tokens_per_s`) and a rebuild with it runs;
+`fast_echo_ms` the same beside a faster reply (`fast_reply_tokens_per_s`), of the bundled model's first blocks.
 `token_cost_ratio` is the processor time that the screens take for a token at the end of a long reply, over that near
 its start; the reply comes as the engine sends it, 40 times a second at 100 tokens a second.
 """
@@ -30,6 +31,7 @@ from assistant.conversation.chat import ChatEvent
 from assistant.models.bundled import bundled_model
 from assistant.records import Piece
 from tests.assistant.conftest import COMMAND, command_environment, prepare_home, query
+from tests.pruned_model import write_pruned_model
 from tests.trust.terminal import PLACEHOLDER, Terminal
 from tests.tui.doubles import ScriptedAssistant, ScriptedChat, ScriptedHistory
 from tests.tui.reading import complete, write
@@ -41,6 +43,8 @@ FOOTER = b"Settings"
 KEY_PAUSE_SECONDS = 0.3
 TOKENS_PER_SECOND, WAKES_PER_SECOND = 100, 40
 PARTS = 10
+FAST_BLOCKS = 8
+"""Of 30: well over 100 tokens/s on two cores, beside a rebuild."""
 STORY = "the keeper of the lighthouse wrote a letter while the storm went on, and nobody came to read it."
 WORDS = tuple(STORY.split())
 STREAMING = "SELECT length(text) FROM messages WHERE role = 'assistant' AND state = 'streaming'"
@@ -81,8 +85,22 @@ def starts(rounds: int) -> dict[str, float]:
     return {name: round(1000 * statistics.median(seconds), 1) for name, seconds in found.items()}
 
 
-def echo() -> dict[str, float]:
-    """The median from a key to its letter, in ms, and how fast the reply came meanwhile."""
+def echoes() -> dict[str, float]:
+    """Beside a reply of the bundled model, and beside a faster one."""
+    echo_ms, rate = echo(bundled_model())
+    with tempfile.TemporaryDirectory() as folder:
+        fast = write_pruned_model(bundled_model(), Path(folder) / "fast.gguf", FAST_BLOCKS)
+        fast_ms, fast_rate = echo(fast)
+    return {
+        "echo_ms": echo_ms,
+        "reply_tokens_per_s": rate,
+        "fast_echo_ms": fast_ms,
+        "fast_reply_tokens_per_s": fast_rate,
+    }
+
+
+def echo(model: Path) -> tuple[float, float]:
+    """The median from a key to its letter, in ms, and how many tokens of a reply by `model` came a second meanwhile."""
     with tempfile.TemporaryDirectory() as folder:
         home = prepare_home(Path(folder) / "home", bundled_model(), length=6000, context=8192)
         texts = Path(folder) / "texts.jsonl"
@@ -100,15 +118,15 @@ def echo() -> dict[str, float]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            return _echo(home, rebuild)
+            return _echo(home, model, rebuild)
         finally:
             rebuild.terminate()
             rebuild.wait()
 
 
-def _echo(home: Path, rebuild: subprocess.Popen[bytes]) -> dict[str, float]:
+def _echo(home: Path, model: Path, rebuild: subprocess.Popen[bytes]) -> tuple[float, float]:
     seconds = []
-    with Terminal([*COMMAND, "--home", str(home)], command_environment()) as terminal:
+    with Terminal([*COMMAND, "--home", str(home), "--model", str(model)], command_environment()) as terminal:
         terminal.wait(lambda: PLACEHOLDER in terminal.written)
         terminal.keys("Tell me a very long story about a lighthouse keeper, a storm and a letter.\r")
         terminal.wait(lambda: any(length for (length,) in query(home, STREAMING)))
@@ -124,7 +142,7 @@ def _echo(home: Path, rebuild: subprocess.Popen[bytes]) -> dict[str, float]:
         terminal.wait(lambda: not query(home, STREAMING) and bool(query(home, FIGURES)))
         stats = json.loads(query(home, FIGURES)[0][0])
     rate = stats["reply_tokens"] / (stats["seconds"] - stats["first_token_seconds"])
-    return {"echo_ms": round(1000 * statistics.median(seconds), 1), "reply_tokens_per_s": round(rate, 1)}
+    return round(1000 * statistics.median(seconds), 1), round(rate, 1)
 
 
 def _is_past(moment: float) -> bool:
@@ -185,7 +203,7 @@ def measure(rounds: int, tokens: int) -> dict[str, float | str]:
     """All figures of one run."""
     return {
         **starts(rounds),
-        **echo(),
+        **echoes(),
         **asyncio.run(token_cost(tokens)),
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
         f"textual {textual.__version__}",
