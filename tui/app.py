@@ -28,6 +28,7 @@ from tui.attention import LONG_SECONDS, call_sequence
 from tui.clipboard import clipboard_tool, hand_over
 from tui.commands import BindingCommands
 from tui.driver import that_wakes
+from tui.endings import Ending, download_ending, rebuild_ending
 from tui.hints import KeyedApp, name_keys_anew, with_keys
 from tui.keymap import Section, key_names, keymap_of
 from tui.opening import FirstLook, OpeningScreen, TypedAhead, first_look
@@ -241,13 +242,8 @@ class AssistantApp(KeyedApp):
             self.call_back("the model is downloaded")
         from tui.screens.models import ModelsScreen
 
-        if isinstance(self.screen, ModelsScreen):
-            return  # it says so itself
-        if job.trouble:
-            self.notify(sanitise(job.trouble), title="Download failed", severity="error", markup=False)
-        elif job.path is not None:
-            text = f"{sanitise(job.path.name)} is here; {self.key_names['app.models']} lets it answer."
-            self.notify(text, title="Downloaded", markup=False)
+        if not isinstance(self.screen, ModelsScreen):  # which says so itself
+            self._tell(download_ending(job, self.key_names["app.models"]))
 
     def _publish_download(self) -> None:
         self.download_changed.publish(self.download_job)
@@ -367,17 +363,11 @@ class AssistantApp(KeyedApp):
         await self.rebuild_job.run()
         self._offering.look_soon()
         self.call_back("the rebuild has ended")
-        job = self.rebuild_job
-        if job.cancelled:
-            self.notify("Rebuild cancelled; what was scored is kept.")
-        elif job.trouble:
-            self.notify(sanitise(job.trouble), title="Rebuild failed", severity="error", markup=False)
-        elif job.result is not None:
-            self._announce(job.result.profile.version, job.result.unchanged)
+        self._tell(rebuild_ending(self.rebuild_job))
 
-    def _announce(self, version: int, unchanged: bool) -> None:
-        text = "Nothing has changed since" if unchanged else "Your preferences are rebuilt:"
-        self.notify(f"{text} version {version}.", title="Rebuild done")
+    def _tell(self, ending: Ending | None) -> None:
+        if ending is not None:
+            self.notify(ending.text, title=ending.title, severity=ending.severity, markup=False)
 
     def _publish_rebuild(self) -> None:
         self.rebuild_changed.publish(self.rebuild_job)
