@@ -30,7 +30,7 @@ class Hub:
         asked: the path, Range and Authorization of every request.
     """
 
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, bytes | memoryview] = field(default_factory=dict)
     refusal: tuple[int, dict[str, str]] | None = None
     refuse_get: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     cut: list[int] = field(default_factory=list)

@@ -31,8 +31,10 @@ class Tmux:
         self._tmux("set-option", "-g", "remain-on-exit", "on")
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         self._tmux("kill-server")
+        if error:
+            error.add_note(f"What was on the screen until then: {self.recording}")
 
     @property
     def pid(self) -> int:
