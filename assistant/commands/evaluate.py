@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from assistant.commands.context import Globals, opened, pass_globals, run
+from assistant.commands.evaluate_preferences import evaluate_preferences
+from assistant.commands.evaluation_output import end_progress, say_left_out, show_progress, too_long
 from assistant.errors import AssistantError
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
     from assistant.evaluation.results import Results
-    from assistant.evaluation.runner import Measures, Progress
+    from assistant.evaluation.runner import Measures
+    from steering.evaluation.lines import LeftOutLine
     from steering.evaluation.people import Person
-    from steering.evaluation.reading import LeftOutLine, Text
+    from steering.evaluation.reading import Text
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 QUICK_PEOPLE = 3
@@ -45,6 +48,7 @@ class _Data:
 @click.option("--replies", type=click.IntRange(0), default=4, show_default=True, help="Test requests to answer.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw of people and of random vectors.")
 @click.option("--quick", is_flag=True, help="Three people, two methods, gain alone; fails where SteerX gains nothing.")
+@click.option("--preferences", is_flag=True, help="DATA holds stated preferences: are answers ranked right by them?")
 @pass_globals
 def evaluate(
     chosen: Globals,
@@ -58,6 +62,7 @@ def evaluate(
     replies: int,
     seed: int,
     quick: bool,
+    preferences: bool,
 ) -> None:
     """Hold steering methods against each other on the people in DATA.
 
@@ -65,7 +70,14 @@ def evaluate(
     person comes from the history; the gain is measured on the test texts. What is measured is kept (beside the --json
     file, else in the cache): an interrupted run goes on where it ended, more people or methods cost only themselves.
     Progress and what is left out go to stderr, a Markdown table to stdout.
+
+    With --preferences DATA has lines of {"item_id", "topic", "preference", "question", "options", "correct_index"}
+    (PrefEval), of which people are made: with a profile, is the option that respects what was said the likelier one?
     """
+    if preferences:
+        _refuse_what_preferences_ignore()
+        evaluate_preferences(chosen, data, users, model, json_path, seed)
+        return
     measures = _measures(methods, damage, seed, replies, quick)
     read = _read(data, (users or QUICK_PEOPLE) if quick else users, seed)
 
@@ -74,6 +86,13 @@ def evaluate(
             await _evaluated(assistant, read, measures, json_path, plot or (json_path and json_path.with_suffix("")))
 
     run(work())
+
+
+def _refuse_what_preferences_ignore() -> None:
+    context = click.get_current_context()
+    for name in ("methods", "plot", "damage", "replies", "quick"):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name} does not go with --preferences")
 
 
 def _measures(methods: tuple[str, ...], damage: Path | None, seed: int, replies: int, quick: bool) -> Measures:
@@ -106,7 +125,7 @@ def _read(data: Path, users: int | None, seed: int) -> _Data:
     people, without = people_of(texts)
     left_out = sorted([*left_out, *without], key=lambda line: line.line)
     for line in left_out:
-        _say(line)
+        say_left_out(line)
     if not people:
         raise AssistantError(f"{data}: nobody in it has both a history and a test; see the lines above")
     return _Data(draw(people, users or len(people), seed, min_history=1, left_out=()), texts, left_out)
@@ -134,19 +153,18 @@ async def _evaluated(
     evaluation = Evaluation(assistant.paths, assistant.model, assistant.settings)
     async with aclosing(evaluation.run(data.people, measures, results)) as events:
         async for event in events:
-            _show(event)
-    if sys.stderr.isatty():
-        click.echo(err=True)
-    too_long = _too_long(data, results)
-    for line in too_long:
-        _say(line)
+            show_progress(event)
+    end_progress()
+    unread = _too_long(data, results)
+    for line in unread:
+        say_left_out(line)
     people = measured_people(data.people, measures.methods, results)
     if not people:
         raise AssistantError("nobody could be measured; see the lines above")
     found = outcome(
         rows_of(people, measures.methods, results),
         people,
-        [*data.left_out, *too_long],
+        [*data.left_out, *unread],
         [results.effects[key] for person in people if (key := person_key(person)) in results.effects],
         model=assistant.model.path().name,
         fingerprint=fingerprint,
@@ -168,16 +186,12 @@ async def _evaluated(
 
 
 def _too_long(data: _Data, results: Results) -> list[LeftOutLine]:
-    """The lines whose prompt the model cannot read at once; only the model's process can tell."""
-    from steering.evaluation.reading import LeftOutLine, person_key
+    from steering.evaluation.reading import person_key
 
     known = {(person.user_id, person_key(person)) for person in data.people}
     lines = {(text.user_id, text.item.id): text.line for text in data.texts}
     return [
-        LeftOutLine(
-            lines[found.user_id, found.item_id],
-            f"its prompt has {found.tokens} tokens, the model reads {found.context} at once",
-        )
+        too_long(lines[found.user_id, found.item_id], found.tokens, found.context)
         for found in results.too_long.values()
         if (found.user_id, found.key) in known
     ]
@@ -193,21 +207,3 @@ def check_gain(methods: dict[str, dict[str, float]]) -> None:
     for name, method in methods.items():
         if name.startswith(STEERX) and method["gain_mean"] <= 0:
             raise AssistantError(f"{name} gains nothing: {method['gain_mean']:+.3f} nats/token")
-
-
-def _say(line: LeftOutLine) -> None:
-    from assistant.visible import sanitise
-
-    click.echo(f"line {line.line}: left out: {sanitise(line.why)}", err=True)
-
-
-def _show(progress: Progress) -> None:
-    from assistant.visible import sanitise
-
-    left = "" if progress.seconds_left is None else f", about {progress.seconds_left / 60:.0f} min left"
-    what = " ".join(filter(None, (sanitise(progress.user_id), progress.stage)))
-    line = f"[{progress.done}/{progress.total}] {what}{left}"
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
-    else:
-        click.echo(line, err=True)

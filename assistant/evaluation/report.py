@@ -10,9 +10,9 @@ from statistics import fmean
 from typing import Any
 
 from assistant.evaluation.protocol import EffectsFound, MethodResult
+from steering.evaluation.lines import LeftOutLine
 from steering.evaluation.names import KL, METHODS_VERSION
 from steering.evaluation.people import Person
-from steering.evaluation.reading import LeftOutLine
 from steering.evaluation.summary import gains, mean_of, pairs
 from steering.evaluation.texts import Attribution, form, overlap
 

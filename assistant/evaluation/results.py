@@ -11,13 +11,14 @@ import pydantic_core
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.errors import AssistantError
+from assistant.evaluation.preference_protocol import FollowingResult, ProfileLearned
 from assistant.evaluation.protocol import EffectsFound, MethodResult, TooLong
 from storage.private_files import create_private_file
 
 _KINDS: dict[str, TypeAdapter[Any]] = {
-    kind.__name__: TypeAdapter(kind) for kind in (EffectsFound, MethodResult, TooLong)
+    kind.__name__: TypeAdapter(kind) for kind in (EffectsFound, MethodResult, TooLong, ProfileLearned, FollowingResult)
 }
-Row = EffectsFound | MethodResult | TooLong
+Row = EffectsFound | MethodResult | TooLong | ProfileLearned | FollowingResult
 
 
 class Results:
@@ -38,6 +39,8 @@ class Results:
             self.effects: dict[str, EffectsFound] = {}
             self.methods: dict[tuple[str, str], MethodResult] = {}
             self.too_long: dict[tuple[str, str], TooLong] = {}
+            self.profiles: dict[str, ProfileLearned] = {}
+            self.following: dict[tuple[str, str], FollowingResult] = {}
             for row in self._rows():
                 self._remember(row)
         except OSError as error:
@@ -63,6 +66,10 @@ class Results:
                 self.too_long[row.key, row.item_id] = row
             case EffectsFound():
                 self.effects[row.key] = row
+            case ProfileLearned():
+                self.profiles[row.key] = row
+            case FollowingResult():
+                self.following[row.key, row.method] = row
 
     def _append(self, line: bytes) -> None:
         with self._path.open("ab") as file:

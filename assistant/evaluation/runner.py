@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
 
 from assistant.child import Child
 from assistant.conversation.sampling import sampling_in_use
@@ -20,7 +22,6 @@ from assistant.evaluation.protocol import (
     Evaluate,
     Evaluated,
     EvaluationFailed,
-    EvaluationMessage,
     MethodResult,
     Neutral,
     Subject,
@@ -37,6 +38,7 @@ from steering.evaluation.people import Person
 from steering.evaluation.reading import person_key
 
 MODULE = "assistant.evaluation.worker"
+MessageT = TypeVar("MessageT")
 
 
 class EvaluationError(AssistantError):
@@ -74,8 +76,9 @@ class Progress:
 class TimeLeft:
     """From the mean time of what was measured in this run; a method has its own once it was measured."""
 
-    def __init__(self, subjects: Sequence[Subject]) -> None:
-        self._left = {(subject.user_id, name) for subject in subjects for name in subject.methods}
+    def __init__(self, to_come: Iterable[tuple[str, str]]) -> None:
+        """`to_come` are user ids and methods."""
+        self._left = set(to_come)
         self.total = len(self._left)
         self._took: dict[str, list[float]] = {}
         self._since = time.monotonic()
@@ -98,6 +101,29 @@ class TimeLeft:
         self._left.discard((user_id, name))
 
 
+async def messages_of(
+    module: str, events: Iterable[type[MessageT]], paths: Paths, request: object
+) -> AsyncGenerator[MessageT]:
+    """What a process that measures says until everything is measured. Closing the iterator ends it at once.
+
+    Raises: EvaluationError: it cannot be started, gives up, or dies.
+    """
+    child: Child[MessageT] | None = None
+    try:
+        child = await Child.spawn(module, events, "the evaluation", paths.evaluation_log, CHILD_ENVIRONMENT)
+        await child.send(request)
+        while not isinstance(message := await child.receive(), Evaluated):
+            if isinstance(message, EvaluationFailed):
+                raise EvaluationError(message.message)
+            yield message
+    except EngineError as error:
+        raise EvaluationError(f"{error}; what was measured is kept") from error
+    finally:
+        if child:
+            child.kill()
+            await child.close()
+
+
 class Evaluation:
     """One run over people."""
 
@@ -114,16 +140,11 @@ class Evaluation:
             return
         request = self._request(subjects, measures)
         neutral = NeutralCache(self._paths, request.fingerprint, request.sampling)
-        time_left = TimeLeft(subjects)
-        child: Child[EvaluationMessage] | None = None
-        try:
-            log = self._paths.evaluation_log
-            child = await Child.spawn(MODULE, EVENTS, "the evaluation", log, CHILD_ENVIRONMENT)
-            await child.send(replace(request, neutral_replies=neutral.read()))
-            while not isinstance(message := await child.receive(), Evaluated):
+        time_left = TimeLeft((subject.user_id, name) for subject in subjects for name in subject.methods)
+        request = replace(request, neutral_replies=neutral.read())
+        async with aclosing(messages_of(MODULE, EVENTS, self._paths, request)) as messages:
+            async for message in messages:
                 match message:
-                    case EvaluationFailed():
-                        raise EvaluationError(message.message)
                     case Begun():
                         yield time_left.begin(message)
                     case TooLong():
@@ -137,12 +158,6 @@ class Evaluation:
                     case MethodResult():
                         results.add(message)
                         time_left.end(message.user_id, message.method)
-        except EngineError as error:
-            raise EvaluationError(f"{error}; what was measured is kept") from error
-        finally:
-            if child:
-                child.kill()
-                await child.close()
 
     def _request(self, subjects: Sequence[Subject], measures: Measures) -> Evaluate:
         return Evaluate(

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assistant.errors import AssistantError
+from assistant.evaluation.preference_protocol import Follow
 from assistant.evaluation.protocol import (
     Begun,
     CurvePoint,
@@ -22,7 +23,6 @@ from assistant.evaluation.protocol import (
     Evaluate,
     Evaluated,
     EvaluationFailed,
-    EvaluationMessage,
     MethodResult,
     Neutral,
     Subject,
@@ -32,11 +32,12 @@ from assistant.one_task import learn
 
 if TYPE_CHECKING:
     from assistant.rebuild.llama_chat import LlamaChat
+    from steering.calibration.tuning import NeutralReplies
     from steering.effects.token_effects import TokenEffects
     from steering.evaluation.study import Measured, Study, Vector
     from steering.models.estimator import Estimator
 
-Emit = Callable[[EvaluationMessage], None]
+Emit = Callable[[Any], None]
 
 
 def main() -> None:
@@ -45,8 +46,27 @@ def main() -> None:
 
 
 def _evaluate(request: Evaluate, emit: Emit) -> Evaluated:
-    from assistant.rebuild.llama_chat import LlamaChat
     from steering.evaluation.names import OTHER_PERSON
+
+    chat, estimator, neutral = open_models(request, emit)
+    run = _Run(_study(request, estimator, chat, neutral), emit)
+    subjects = [_readable(subject, estimator, chat, emit) for subject in request.subjects]
+    # Another person's vector is that of the one before; the first one's is there only when the last one's is.
+    for place, subject in enumerate(subjects):
+        run.measure(subject, tuple(name for name in subject.methods if name != OTHER_PERSON))
+        if OTHER_PERSON in subject.methods and place > 0:
+            run.measure(subject, (OTHER_PERSON,), subjects[place - 1])
+    if len(subjects) > 1 and OTHER_PERSON in subjects[0].methods:
+        run.measure(subjects[0], (OTHER_PERSON,), subjects[-1])
+    return Evaluated()
+
+
+def open_models(request: Evaluate | Follow, emit: Emit) -> tuple[LlamaChat, Estimator, NeutralReplies]:
+    """Load the model as it chats and as it learns; its neutral replies, handed over for the next run.
+
+    Raises: AssistantError: it ignores control vectors, or cannot be loaded.
+    """
+    from assistant.rebuild.llama_chat import LlamaChat
     from steering.learning import neutral_replies
 
     emit(Begun("", "model"))
@@ -58,16 +78,7 @@ def _evaluate(request: Evaluate, emit: Emit) -> Evaluated:
     emit(Begun("", "neutral replies"))
     neutral = neutral_replies(chat, request.neutral_replies, lambda _: None)
     emit(Neutral(neutral.replies))
-    run = _Run(_study(request, estimator, chat, neutral), emit)
-    subjects = [_readable(subject, estimator, chat, emit) for subject in request.subjects]
-    # Another person's vector is that of the one before; the first one's is there only when the last one's is.
-    for place, subject in enumerate(subjects):
-        run.measure(subject, tuple(name for name in subject.methods if name != OTHER_PERSON))
-        if OTHER_PERSON in subject.methods and place > 0:
-            run.measure(subject, (OTHER_PERSON,), subjects[place - 1])
-    if len(subjects) > 1 and OTHER_PERSON in subjects[0].methods:
-        run.measure(subjects[0], (OTHER_PERSON,), subjects[-1])
-    return Evaluated()
+    return chat, estimator, neutral
 
 
 class _Run:
@@ -124,19 +135,17 @@ class _Run:
         return found
 
 
-def _study(request: Evaluate, estimator: Estimator, chat: LlamaChat, neutral: object) -> Study:
-    from steering.calibration.tuning import NeutralReplies
+def _study(request: Evaluate, estimator: Estimator, chat: LlamaChat, neutral: NeutralReplies) -> Study:
     from steering.evaluation.study import Damage, Options, Study
     from steering.neutral import Question, load_neutral_set
 
-    assert isinstance(neutral, NeutralReplies), "as it was made"
     own = load_neutral_set()
     questions = tuple(Question(one.question, one.choices, one.answer) for one in request.questions)
     damage = Damage(request.texts or own.texts, questions or own.questions)
     return Study(estimator, chat, neutral, damage, Options(request.seed, request.replies, request.quick))
 
 
-def _estimator(request: Evaluate, chat: LlamaChat) -> Estimator:
+def _estimator(request: Evaluate | Follow, chat: LlamaChat) -> Estimator:
     import psutil
 
     from steering.models.estimator import fitting_estimator

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from steering.calibration.split import MIN_ITEMS
+from steering.evaluation.lines import LeftOutLine, UnusableError, json_object, numbered_lines, text_field
 from steering.evaluation.people import Person
 from steering.items import PreferenceItem, Source
 
 SPLITS = ("history", "test")
-_WIDE = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"))
-_BOMS = (*_WIDE, (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOutLine:
-    """A line that was not used, its number (from 1) and why."""
-
-    line: int
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +27,6 @@ class Text:
     item: PreferenceItem
 
 
-class _UnusableError(ValueError):
-    """Why a line cannot be used."""
-
-
 def read_texts(data: bytes) -> tuple[list[Text], list[LeftOutLine]]:
     """The usable lines of `{"user_id", "split", "order", "prompt", "text"}`, and the others with the reason.
 
@@ -51,15 +37,13 @@ def read_texts(data: bytes) -> tuple[list[Text], list[LeftOutLine]]:
     texts: list[Text] = []
     left_out: list[LeftOutLine] = []
     seen: dict[tuple[str, ...], int] = {}
-    for number, line in enumerate(_lines(data), 1):
-        if not line.strip():
-            continue
+    for number, line in numbered_lines(data):
         try:
             text, keys = _parsed(line, number)
             known = next((key for key in keys if key in seen), None)
             if known:
-                raise _UnusableError(f"the same {known[0]} of {text.user_id} as in line {seen[known]}")
-        except _UnusableError as error:
+                raise UnusableError(f"the same {known[0]} of {text.user_id} as in line {seen[known]}")
+        except UnusableError as error:
             left_out.append(LeftOutLine(number, str(error)))
             continue
         seen |= dict.fromkeys(keys, number)
@@ -99,33 +83,18 @@ def _unusable(user: str, history: int, test: int) -> str:
     return ""
 
 
-def _lines(data: bytes) -> Iterator[str | bytes]:
-    wide = next((encoding for mark, encoding in _BOMS if data.startswith(mark)), None)
-    if wide:
-        yield from data.decode(wide, "replace").split("\n")
-        return
-    yield from data.removeprefix(codecs.BOM_UTF8).split(b"\n")
-
-
 def _parsed(line: str | bytes, number: int) -> tuple[Text, list[tuple[str, ...]]]:
     """A line's text, and what no other line of the person may repeat: (what it is called, user, value)."""
-    try:
-        row = json.loads(line if isinstance(line, str) else line.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise _UnusableError("not UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        raise _UnusableError(f"not JSON ({str(error).splitlines()[0]})") from None
-    if not isinstance(row, dict):
-        raise _UnusableError("not a JSON object")
+    row = json_object(line)
     user, split, prompt = (_string(row, name) for name in ("user_id", "split", "prompt"))
     written = _string(row, "continuation" if row.get("continuation") else "text")
     if split not in SPLITS:
-        raise _UnusableError(f'"split" is {split!r}, neither "history" nor "test"')
+        raise UnusableError(f'"split" is {split!r}, neither "history" nor "test"')
     if not user or not written.strip():
-        raise _UnusableError("its text or user_id is empty")
+        raise UnusableError("its text or user_id is empty")
     order = row.get("order")
     if isinstance(order, bool) or not isinstance(order, int | float) or not math.isfinite(order):
-        raise _UnusableError('"order" is no number')
+        raise UnusableError('"order" is no number')
     item_id = str(row.get("item_id") or f"{split} {order:g}")
     keys: list[tuple[str, ...]] = [("id", user, item_id), ("text", user, written.strip())]
     return Text(number, user, split, PreferenceItem(item_id, prompt, written, Source.WRITING, float(order))), keys
@@ -135,9 +104,7 @@ def _string(row: dict[str, Any], name: str) -> str:
     found = row.get(name)
     if name == "user_id" and isinstance(found, int) and not isinstance(found, bool):
         return str(found)
-    if not isinstance(found, str):
-        raise _UnusableError(f'"{name}" is missing or no text')
-    return found
+    return text_field(row, name)
 
 
 def _ordered(texts: Sequence[Text], split: str) -> tuple[PreferenceItem, ...]:

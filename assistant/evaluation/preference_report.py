@@ -1,0 +1,81 @@
+"""From results of preference following to the outcome: all that the table shows, and what it is made from."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from statistics import fmean
+from typing import Any
+
+from assistant.evaluation.preference_protocol import FollowingResult
+from assistant.evaluation.results import Results
+from steering.evaluation.lines import LeftOutLine
+from steering.evaluation.names import DESCRIPTION, KL, OTHER_PERSON, RANDOM
+from steering.evaluation.preference_names import BOTH, EACH, FOLLOWING, PREFERENCES_VERSION, STATED, VECTOR
+from steering.evaluation.preference_people import Follower, follower_key
+from steering.evaluation.preference_summary import Ranked, differences, following, ranked
+from steering.evaluation.summary import mean_of
+
+COMPARED = ((BOTH, OTHER_PERSON), (VECTOR, RANDOM), (BOTH, DESCRIPTION), (STATED, BOTH))
+
+
+def following_outcome(
+    people: Sequence[Follower],
+    results: Results,
+    left_out: Sequence[LeftOutLine],
+    *,
+    model: str,
+    fingerprint: str,
+    seed: int,
+) -> dict[str, Any]:
+    """What `--json` writes; `people` have all methods but perhaps `other-person`."""
+    rows: dict[str, dict[str, FollowingResult]] = {}
+    figures: dict[str, dict[str, Ranked]] = {}
+    for person in people:
+        for name in FOLLOWING:
+            if row := results.following.get((follower_key(person), name)):
+                rows.setdefault(name, {})[person.user_id] = row
+                figures.setdefault(name, {})[person.user_id] = _ranked(person, row)
+    methods = {
+        name: {
+            **found,
+            "kl_neutral": mean_of([row.kl for row in rows[name].values()]),
+            "seconds": fmean(row.seconds for row in rows[name].values()),
+            "by_person": [_person(row, figures[name][user]) for user, row in rows[name].items()],
+        }
+        for name, found in following(figures).items()
+    }
+    profiles = [results.profiles[follower_key(person)] for person in people]
+    return {
+        "people": len(people),
+        "each": EACH,
+        "pairs_scored": sum(one.pairs for one in figures[BOTH].values()),
+        "left_out": len(left_out),
+        "left_out_lines": [asdict(line) for line in left_out],
+        "model": model,
+        "fingerprint": fingerprint,
+        "seed": seed,
+        "kl": KL,
+        "preferences_version": PREFERENCES_VERSION,
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
+        "profile": {
+            "seconds": fmean(profile.seconds for profile in profiles),
+            "peak_mib": fmean(profile.peak_mib for profile in profiles),
+            "by_person": [{"user_id": one.user_id, "description": one.description} for one in profiles],
+        },
+        "methods": methods,
+        "differences": differences(figures, COMPARED),
+    }
+
+
+def _ranked(person: Follower, row: FollowingResult) -> Ranked:
+    rights = {one.id: one.right for one in person.preferences}
+    return ranked(row.nlls, [rights[item_id] for item_id in row.item_ids])
+
+
+def _person(row: FollowingResult, figures: Ranked) -> dict[str, Any]:
+    items = dict(zip(row.item_ids, row.nlls, strict=True))
+    own = {"user_id": row.user_id, "share_right": figures.share, "margin": figures.margin, "pairs": figures.pairs}
+    return {**own, "kl_neutral": row.kl, "other": row.other, "seconds": row.seconds, "nlls": items}

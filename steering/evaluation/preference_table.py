@@ -1,0 +1,65 @@
+"""The outcome of preference following as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from steering.evaluation.names import UNSTEERED
+
+
+def following_markdown(found: Mapping[str, Any]) -> str:
+    """Each method, then the differences between own and others' profiles."""
+    lines = [
+        f"{found['people']} people of {found['each']} preferences, {found['pairs_scored']} pairs, "
+        f"{found['left_out']} lines left out; {found['model']}; vectors at KL {found['kl']}",
+        "",
+        *_table(
+            ("method", "pairs right", "95 %", "change", "95 %", "margin", "95 %", "change", "95 %", "better", "KL"),
+            [_method(name, method) for name, method in found["methods"].items()],
+        ),
+        "",
+        "Margins and their changes in nats/token; changes against unsteered on the same people.",
+    ]
+    if found["differences"]:
+        rows = [_difference(name, pair) for name, pair in found["differences"].items()]
+        lines += ["", *_table(("difference", "people", "pairs right", "95 %", "margin", "95 %"), rows)]
+    return "\n".join(lines)
+
+
+def _method(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+    changes = ("", "", "", "") if name == UNSTEERED else _changes(found)
+    return (
+        name,
+        f"{found['share_right']:.1%}",
+        " to ".join(f"{end:.1%}" for end in found["share_right_ci"]),
+        *changes[:2],
+        f"{found['margin']:+.3f}",
+        _nats(found["margin_ci"]),
+        *changes[2:],
+        "" if name == UNSTEERED else f"{found['people_better']:.0%}",
+        "" if found["kl_neutral"] is None else f"{found['kl_neutral']:.3f}",
+    )
+
+
+def _difference(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+    return name, str(found["people"]), *_changes(found)
+
+
+def _changes(found: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Of the share in percentage points, of the margin in nats/token, each with its interval."""
+    share = 100 * found["share_change"], [100 * end for end in found["share_change_ci"]]
+    return (
+        f"{share[0]:+.1f}",
+        " to ".join(f"{end:+.1f}" for end in share[1]),
+        f"{found['margin_change']:+.3f}",
+        _nats(found["margin_change_ci"]),
+    )
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (titles, ["---"] * len(titles), *rows)]
+
+
+def _nats(ends: Sequence[float]) -> str:
+    return " to ".join(f"{end:+.3f}" for end in ends)
