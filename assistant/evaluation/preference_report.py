@@ -47,7 +47,8 @@ def following_outcome(
         }
         for name, found in following(figures).items()
     }
-    profiles = [results.profiles[follower_key(person)] for person in people]
+    keys = [follower_key(person) for person in people]
+    profiles = [results.profiles[key] for key in keys if key in results.profiles]
     return {
         "people": len(people),
         "each": EACH,
@@ -61,8 +62,8 @@ def following_outcome(
         "preferences_version": PREFERENCES_VERSION,
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
         "profile": {
-            "seconds": fmean(profile.seconds for profile in profiles),
-            "peak_mib": fmean(profile.peak_mib for profile in profiles),
+            "seconds": mean_of([profile.seconds for profile in profiles]),
+            "peak_mib": mean_of([profile.peak_mib for profile in profiles]),
             "by_person": [{"user_id": one.user_id, "description": one.description} for one in profiles],
         },
         "methods": methods,

@@ -87,6 +87,16 @@ def test_what_is_measured_is_not_measured_again_and_more_people_cost_only_themse
     assert measured(out)[14:] == [("person 1", name) for name in METHODS[:-1]]
 
 
+def test_without_what_was_learned_the_results_still_count(ran, tmp_path):
+    """The line of a profile may be damaged; its figures are then unknown, and no figure of a method is."""
+    cli, data, out, first = ran
+    copy = tmp_path / "copy.json"
+    lines = out.with_suffix(".results.jsonl").read_text().splitlines(keepends=True)
+    copy.with_suffix(".results.jsonl").write_text("".join(line for line in lines if "ProfileLearned" not in line))
+    again = cli("evaluate", data, "--preferences", "--json", copy, timeout=SECONDS)
+    assert again.stdout == first.stdout and json.loads(copy.read_text())["profile"]["seconds"] is None
+
+
 def test_results_are_the_users_alone(ran):
     assert stat.S_IMODE(ran[2].with_suffix(".results.jsonl").stat().st_mode) == 0o600
 
