@@ -10,7 +10,7 @@ from datetime import timedelta
 from storage.database import Database, Row, Value
 from storage.erasure import erase
 from storage.errors import NotFoundError
-from storage.records import Conversation
+from storage.records import Conversation, message_item_id
 from storage.removal import remove_conversations
 from storage.values import from_timestamp, now, to_timestamp
 
@@ -135,7 +135,8 @@ class Conversations:
     def fork(self, message_id: int) -> Conversation:
         """A new conversation with a copy of the branch down to this message; the old one stays as it is.
 
-        Edited replies come with the replies that they replace. Ratings stay with the messages they were given to.
+        Edited replies come with the replies that they replace. Whether a message may be learned from goes for its copy
+        too; ratings stay with the messages they were given to.
 
         Raises: NotFoundError: there is no such message.
         """
@@ -202,7 +203,11 @@ class Conversations:
             f"{_COPIED} FROM messages WHERE id = ?",
             (copy, parent, edited_from, message_id),
         )
-        return int(copied.lastrowid or 0)
+        number = int(copied.lastrowid or 0)
+        items = message_item_id(number), message_item_id(message_id)
+        for table in ("excluded_items", "claimed_items"):
+            self._db.write(f"INSERT INTO {table} SELECT ? FROM {table} WHERE item_id = ?", items)
+        return number
 
     def _change(self, assignment: str, value: Value, conversation_id: int) -> None:
         with self._db.transaction():

@@ -10,7 +10,7 @@ import pytest
 from storage import conversations
 from storage.conversations import UNDO
 from storage.errors import NotFoundError
-from storage.records import MessageState, Origin
+from storage.records import MessageState, Origin, message_item_id
 from storage.store import Store
 from storage.values import now
 from tests.storage.conftest import RawQuery
@@ -125,6 +125,18 @@ def test_a_fork_holds_the_branch_and_changes_nothing(store: Store, raw: RawQuery
     assert raw("PRAGMA foreign_key_check") == []
     store.conversations.delete(talk.id)
     assert len(store.messages.branch(fork.active_leaf_id)) == 3
+
+
+def test_what_may_not_be_learned_from_may_not_be_in_a_fork_either(store: Store):
+    talk = store.conversations.create("talk")
+    first = store.messages.add(talk.id, None, "user", "first", **TYPED)
+    second = store.messages.add(talk.id, first.id, "user", "second", **TYPED, pasted=[(0, 3)])
+    store.feedback.exclude_item(message_item_id(first.id))
+    store.feedback.claim_item(message_item_id(second.id))
+    branch = store.messages.branch(store.conversations.fork(second.id).active_leaf_id)
+    store.conversations.delete(talk.id)
+    assert store.feedback.excluded_items() == {message_item_id(branch[0].id)}
+    assert store.feedback.claimed_items() == {message_item_id(branch[1].id)}
 
 
 def test_a_fork_of_a_reply_in_mid_stream_is_stopped(store: Store):
