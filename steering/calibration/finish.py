@@ -22,6 +22,7 @@ from steering.items import PreferenceItem
 from steering.material import scored_text
 from steering.models.chat_model import ChatModel
 from steering.models.estimator import Estimator
+from steering.models.network import Directions
 from steering.neutral import load_neutral_set
 from steering.profile import MAX_KL, MAX_NLL_RISE, Form, Influence, StrengthPoint
 from steering.prompts import description_system
@@ -132,8 +133,8 @@ class Finisher:
                 break
             candidate = candidate.at_dose(candidate.dose * DOSE_STEP)
             harm = self._harm.measure(candidate.directions())
-        kls = {s: harm.kl if s == 1 else self._kl(candidate.directions(s)) for s in STRENGTHS}
-        return Shipped(candidate, harm, change, kls, self._safe_strength(candidate, kls))
+        kls = {s: _at(s, candidate, harm.kl, self._kl) for s in STRENGTHS}
+        return Shipped(candidate, harm, change, kls, self._safe_strength(candidate, harm, kls))
 
     def measure(self, examples: Sequence[Example], held_back: Sequence[PreferenceItem], shipped: Shipped) -> Measured:
         """Gain on the held-back items; `examples` are all the others."""
@@ -148,15 +149,15 @@ class Finisher:
             # Both vectors are compared without the description, whose KL is the same for either.
             unseen = at_kl(self._fit(examples), self._plain_kl, self._plain_kl(shipped.candidate.directions()))
         steered = described.nll(unseen.directions())
-        gains = {s: described.nll(unseen.directions(s)).gain_over(unsteered) for s in STRENGTHS if s != 1}
-        gains[1.0] = steered.gain_over(unsteered)
+        gain = steered.gain_over(unsteered)
+        gains = {s: _at(s, unseen, gain, lambda at_it: described.nll(at_it).gain_over(unsteered)) for s in STRENGTHS}
         return Measured(
             nll_unsteered=unsteered.mean,
             nll_steered=steered.mean,
-            gain=steered.gain_over(unsteered),
+            gain=gain,
             interval=steered.gain_interval(unsteered),
             gain_random=self._random_gain(plain, unsteered, shipped.candidate),
-            gain_other=plain.nll(self._another_author(shipped.candidate)).gain_over(unsteered),
+            gain_other=self._another_gain(plain, unsteered, shipped.candidate),
             description_gain=described.nll().gain_over(unsteered) if self._system else 0.0,
             curve=tuple(StrengthPoint(s, gains[s], kl) for s, kl in shipped.kl_by_strength.items()),
         )
@@ -175,6 +176,10 @@ class Finisher:
         made = {block: drawn[block] / drawn[block].norm() * d.norm() for block, d in shipped.directions().items()}
         return plain.nll(made).gain_over(unsteered)
 
+    def _another_gain(self, plain: HeldOut, unsteered: Nll, shipped: Candidate) -> float:
+        """Gain of another author's vector of the shipped dose: 0, and nothing to learn, where no vector ships."""
+        return plain.nll(self._another_author(shipped)).gain_over(unsteered) if shipped.dose > 0 else 0.0
+
     def _another_author(self, shipped: Candidate) -> dict[int, Tensor]:
         """A vector of the shipped dose, learned alike but from the product's own neutral texts."""
         network, tokenizer = self._estimator.network, self._estimator.tokenizer
@@ -184,11 +189,11 @@ class Finisher:
         directions = CHOOSING[shipped.method].fit(network, learned, shipped.blocks)
         return {block: d * shipped.dose for block, d in at_dose_one(directions, self._norms).items()}
 
-    def _safe_strength(self, candidate: Candidate, kls: Mapping[float, float]) -> float:
+    def _safe_strength(self, candidate: Candidate, harm: TeacherForcedHarm, kls: Mapping[float, float]) -> float:
         """The largest tried strength up to which KL and NLL stay within the budget; 1 is within it by construction."""
         safe = 1.0
         for strength in (s for s in STRENGTHS if s > 1):
-            if kls[strength] > MAX_KL or self._harm.nll_rise(candidate.directions(strength)) > MAX_NLL_RISE:
+            if kls[strength] > MAX_KL or _at(strength, candidate, harm.nll_rise, self._harm.nll_rise) > MAX_NLL_RISE:
                 break
             safe = strength
         return safe
@@ -210,6 +215,11 @@ def ship_best_form(
         return finisher, shipped
     alone = finisher.without_description()
     return alone, alone.ship(chat, fitted, on_reply)
+
+
+def _at(strength: float, candidate: Candidate, at_one: float, measured: Callable[[Directions], float]) -> float:
+    """A figure at a strength; the one at 1 is known, and all others are like it where there is no vector."""
+    return at_one if strength == 1 or candidate.dose == 0 else measured(candidate.directions(strength))
 
 
 def as_control_vector(candidate: Candidate, architecture: str) -> ControlVector:

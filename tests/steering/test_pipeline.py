@@ -10,12 +10,14 @@ import torch
 
 from steering.calibration.replies import ReplyChange
 from steering.calibration.split import split_items
+from steering.calibration.tuning import Choice, choose_settings
 from steering.errors import ParityError, TooFewItemsError
 from steering.items import PreferenceItem, Source
 from steering.material import scored_text
 from steering.models.estimator import Estimator, quantized_estimator
 from steering.neutral import load_neutral_set
 from steering.pipeline import BuiltProfile, Request, build_profile
+from steering.prompts import description_system
 from tests.steering.oracles import token_logprobs
 
 STAGES = ["model", "effects", "replies", "description", "calibration", "vector", "check", "held-back"]
@@ -121,6 +123,27 @@ def test_a_description_that_makes_replies_longer_is_left_out(estimator, tiny_cha
     outcome = build(estimator, tiny_chat)[0].outcome
     assert (outcome.form, len(asked)) == ("vector", 2)
     assert outcome.harm.length_change == 0
+
+
+def test_a_description_alone_is_measured_by_plain_forward_passes_and_learns_no_vector(
+    estimator, tiny_chat, model, monkeypatch
+):
+    def without_vector(*given: object, **named: object) -> Choice:
+        return replace(choose_settings(*given, **named), form="description")
+
+    monkeypatch.setattr("steering.pipeline.choose_settings", without_vector)
+    monkeypatch.setattr("steering.calibration.finish.CHOOSING", {})
+    made, _ = build(estimator, tiny_chat, description="Says aye.")
+    outcome, system = made.outcome, description_system("Says aye.")
+    held = [scored_text(estimator.tokenizer, item, system) for item in split_items(ITEMS).held_back]
+    tokens = sum(len(text.text_ids) for text in held)
+    with torch.inference_mode():
+        nll = -sum(float(token_logprobs(model, text, {}).sum()) for text in held) / tokens
+    assert made.vector is None
+    assert outcome.nll_steered == pytest.approx(nll, abs=1e-4)
+    assert (outcome.gain_random, outcome.gain_other) == (0, 0)
+    assert {(p.gain, p.kl) for p in outcome.curve} == {(outcome.gain_nats_per_token, outcome.harm.kl)}
+    assert len(outcome.curve) == 4
 
 
 def test_without_torch_the_same_stages_by_another_method(tiny_path, tiny_chat):
