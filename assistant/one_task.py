@@ -9,6 +9,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from assistant.channel import Decoder, encode
@@ -18,6 +20,8 @@ from assistant.no_network import forbid_network
 RequestT = TypeVar("RequestT")
 Emit = Callable[[Any], None]
 """Writes one event."""
+NICENESS = 10
+AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def take_streams() -> BinaryIO:
@@ -43,6 +47,17 @@ def _end_with_the_app() -> None:
     os._exit(0)  # the main thread may be deep in native code
 
 
+def give_way() -> None:
+    """Let whatever else runs come first, chatting above all.
+
+    On Linux a session of its own, as this process has, is scheduled as one group: beside other sessions only the
+    group's niceness counts (sched(7), autogroup).
+    """
+    os.nice(NICENESS)
+    with suppress(OSError):  # another system, or a kernel without it
+        AUTOGROUP.write_text(str(NICENESS), encoding="ascii")
+
+
 def learn(
     kinds: Iterable[type[RequestT]], work: Callable[[RequestT, Emit], object], failed: Callable[[str], object]
 ) -> None:
@@ -53,7 +68,7 @@ def learn(
     """
     gc.disable()
     events = take_streams()
-    os.nice(10)  # chatting goes on meanwhile, and comes first
+    give_way()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
     forbid_network(logging.warning)
 
