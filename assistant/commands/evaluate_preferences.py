@@ -16,8 +16,8 @@ from assistant.errors import AssistantError
 if TYPE_CHECKING:
     from assistant.app import Assistant
     from assistant.evaluation.results import Results
+    from steering.evaluation.following.people import Follower, Preference
     from steering.evaluation.lines import LeftOutLine
-    from steering.evaluation.preference_people import Follower, Preference
 
 
 def evaluate_preferences(
@@ -27,8 +27,8 @@ def evaluate_preferences(
 
     Raises: AssistantError: nobody can be made of the file or measured, the outcome cannot be written.
     """
-    from steering.evaluation.preference_names import EACH
-    from steering.evaluation.preference_people import deal, read_preferences
+    from steering.evaluation.following.names import EACH
+    from steering.evaluation.following.people import deal, read_preferences
 
     lines, left_out = read_preferences(data.read_bytes())
     for line in left_out:
@@ -54,11 +54,11 @@ async def _measured(
     seed: int,
 ) -> None:
     from assistant.conversation.sampling import sampling_in_use
-    from assistant.evaluation.preference_report import following_outcome
-    from assistant.evaluation.preference_runner import follow, following_run, measured_followers
+    from assistant.evaluation.following.report import following_outcome
+    from assistant.evaluation.following.runner import follow, following_run, measured_followers
     from assistant.evaluation.results import Results
     from assistant.visible import sanitise
-    from steering.evaluation.preference_table import following_markdown
+    from steering.evaluation.following.table import following_markdown
 
     fingerprint = assistant.model.fingerprint()
     sampling = sampling_in_use(assistant.settings, assistant.model).as_sampling()
@@ -92,7 +92,7 @@ async def _measured(
 
 
 def _too_long(people: list[Follower], lines: dict[int, Preference], results: Results) -> list[LeftOutLine]:
-    from steering.evaluation.preference_people import follower_key
+    from steering.evaluation.following.people import follower_key
 
     keys = {follower_key(person) for person in people}
     places = {preference.id: line for line, preference in lines.items()}

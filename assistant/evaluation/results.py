@@ -11,7 +11,7 @@ import pydantic_core
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.errors import AssistantError
-from assistant.evaluation.preference_protocol import FollowingResult, ProfileLearned
+from assistant.evaluation.following_protocol import FollowingResult, ProfileLearned
 from assistant.evaluation.protocol import EffectsFound, MethodResult, TooLong
 from storage.private_files import create_private_file
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.errors import AssistantError
-from assistant.evaluation.preference_protocol import Follow
+from assistant.evaluation.following_protocol import Follow
 from assistant.evaluation.protocol import (
     Begun,
     CurvePoint,

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from assistant.engine.protocol import Sampling
 from assistant.evaluation.protocol import Begun, Evaluated, EvaluationFailed, Neutral, TooLong
-from steering.evaluation.preference_people import Preference
+from steering.evaluation.following.people import Preference
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileLearned:
-    """A person's profile: see `steering.evaluation.preference_profile.Learned`; direction by block.
+    """A person's profile: see `steering.evaluation.following.profile.Learned`; direction by block.
 
     Seconds to make it, and the most memory in the meantime (MiB).
     """
@@ -29,7 +29,7 @@ class ProfileLearned:
 
 @dataclass(frozen=True, slots=True)
 class FollowingResult:
-    """See `steering.evaluation.preference_study.Scores`; `other` is whose profile was another person's.
+    """See `steering.evaluation.following.study.Scores`; `other` is whose profile was another person's.
 
     `item_ids` are the preferences of `nlls`, in order: those that were too long are not among them.
     """

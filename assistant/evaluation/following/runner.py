@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from assistant.conversation.sampling import sampling_in_use
 from assistant.engine.protocol import Sampling
-from assistant.evaluation.preference_protocol import (
+from assistant.evaluation.following_protocol import (
     FOLLOWING_EVENTS,
     Follow,
     FollowingResult,
@@ -24,11 +24,11 @@ from assistant.models.active import ActiveModel
 from assistant.paths import Paths
 from assistant.rebuild.neutral_cache import NeutralCache
 from assistant.settings import Settings
+from steering.evaluation.following.names import FOLLOWING, PREFERENCES_VERSION
+from steering.evaluation.following.people import Follower, follower_key
 from steering.evaluation.names import OTHER_PERSON
-from steering.evaluation.preference_names import FOLLOWING, PREFERENCES_VERSION
-from steering.evaluation.preference_people import Follower, follower_key
 
-MODULE = "assistant.evaluation.preference_worker"
+MODULE = "assistant.evaluation.following.worker"
 
 
 def following_run(fingerprint: str, sampling: Sampling, seed: int) -> str:

@@ -6,14 +6,14 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from assistant.evaluation.preference_protocol import Follow, FollowingResult, FollowingSubject, ProfileLearned
+from assistant.evaluation.following_protocol import Follow, FollowingResult, FollowingSubject, ProfileLearned
 from assistant.evaluation.protocol import Begun, Evaluated, EvaluationFailed, TooLong
 from assistant.evaluation.worker import Emit, open_models, peak_mib, restart_peak
 from assistant.one_task import learn
 
 if TYPE_CHECKING:
-    from steering.evaluation.preference_people import Preference
-    from steering.evaluation.preference_profile import Learned, ProfileMaker
+    from steering.evaluation.following.people import Preference
+    from steering.evaluation.following.profile import Learned, ProfileMaker
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def _follow(request: Follow, emit: Emit) -> Evaluated:
-    from steering.evaluation.preference_profile import ProfileMaker
+    from steering.evaluation.following.profile import ProfileMaker
 
     chat, estimator, neutral = open_models(request, emit)
     limit = min(estimator.network.context or chat.window, chat.window)
@@ -42,9 +42,9 @@ class _Run:
 
     def measure(self, subject: FollowingSubject, others: Sequence[FollowingSubject]) -> None:
         """Measure all methods that can be: the one with another person's profile only where there is another."""
+        from steering.evaluation.following.people import Follower
+        from steering.evaluation.following.study import Following
         from steering.evaluation.names import OTHER_PERSON
-        from steering.evaluation.preference_people import Follower
-        from steering.evaluation.preference_study import Following
 
         usable = self._usable(subject)
         profile = self._profile(subject, usable)
@@ -64,8 +64,8 @@ class _Run:
 
     def _profile(self, subject: FollowingSubject, usable: tuple[Preference, ...]) -> Learned | None:
         """The profile, made once; None where too little of the person is left to make one."""
-        from steering.evaluation.preference_people import history_of
-        from steering.evaluation.preference_study import MIN_PREFERENCES
+        from steering.evaluation.following.people import history_of
+        from steering.evaluation.following.study import MIN_PREFERENCES
 
         if subject.key not in self._learned and subject.profile:
             self._learned[subject.key] = self._known(subject.profile)
@@ -83,7 +83,7 @@ class _Run:
     def _known(self, profile: ProfileLearned) -> Learned:
         import torch
 
-        from steering.evaluation.preference_profile import Learned
+        from steering.evaluation.following.profile import Learned
 
         device = self._maker.estimator.network.device
         directions = {block: torch.tensor(d, device=device) for block, d in profile.directions.items()}
@@ -92,7 +92,7 @@ class _Run:
 
     def _usable(self, subject: FollowingSubject) -> tuple[Preference, ...]:
         """The preferences that the model can read at once, with all that may stand before them."""
-        from steering.evaluation.preference_study import longest_prompt
+        from steering.evaluation.following.study import longest_prompt
 
         kept = []
         for one in subject.preferences:

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from steering.calibration.harm import reply_text
 from steering.calibration.heldout import HeldOut
+from steering.evaluation.following.names import BOTH, STATED, VECTOR
+from steering.evaluation.following.people import Follower, Preference
+from steering.evaluation.following.profile import Learned, ProfileMaker
 from steering.evaluation.names import DESCRIPTION, OTHER_PERSON, RANDOM, UNSTEERED
-from steering.evaluation.preference_names import BOTH, STATED, VECTOR
-from steering.evaluation.preference_people import Follower, Preference
-from steering.evaluation.preference_profile import Learned, ProfileMaker
 from steering.models.network import ScoredText
 from steering.prompts import description_system, render_prompt, tokenize_text, well_formed
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from steering.evaluation.preference_summary import Ranked, differences, following, margins, ranked
-from steering.evaluation.preference_table import following_markdown
+from steering.evaluation.following.summary import Ranked, differences, following, margins, ranked
+from steering.evaluation.following.table import following_markdown
 
 
 def test_the_margin_is_how_much_less_likely_the_violating_option_is():

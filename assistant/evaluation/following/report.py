@@ -9,13 +9,13 @@ from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
-from assistant.evaluation.preference_protocol import FollowingResult
+from assistant.evaluation.following_protocol import FollowingResult
 from assistant.evaluation.results import Results
+from steering.evaluation.following.names import BOTH, EACH, FOLLOWING, PREFERENCES_VERSION, STATED, VECTOR
+from steering.evaluation.following.people import Follower, follower_key
+from steering.evaluation.following.summary import Ranked, differences, following, ranked
 from steering.evaluation.lines import LeftOutLine
 from steering.evaluation.names import DESCRIPTION, KL, OTHER_PERSON, RANDOM
-from steering.evaluation.preference_names import BOTH, EACH, FOLLOWING, PREFERENCES_VERSION, STATED, VECTOR
-from steering.evaluation.preference_people import Follower, follower_key
-from steering.evaluation.preference_summary import Ranked, differences, following, ranked
 from steering.evaluation.summary import mean_of
 
 COMPARED = ((BOTH, OTHER_PERSON), (VECTOR, RANDOM), (BOTH, DESCRIPTION), (STATED, BOTH))

@@ -9,10 +9,10 @@ import torch
 from torch.nn.functional import kl_div
 
 from steering.calibration.tuning import NeutralReplies
-from steering.evaluation.preference_names import FOLLOWING
-from steering.evaluation.preference_people import Follower, deal, history_of, read_preferences
-from steering.evaluation.preference_profile import ProfileMaker
-from steering.evaluation.preference_study import Following, longest_prompt, option_text, stated_system
+from steering.evaluation.following.names import FOLLOWING
+from steering.evaluation.following.people import Follower, deal, history_of, read_preferences
+from steering.evaluation.following.profile import ProfileMaker
+from steering.evaluation.following.study import Following, longest_prompt, option_text, stated_system
 from steering.neutral import load_neutral_set
 from steering.prompts import description_system
 from tests.preference_lines import preference_lines

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steering.evaluation.preference_people import Preference, deal, follower_key, history_of, read_preferences
+from steering.evaluation.following.people import Preference, deal, follower_key, history_of, read_preferences
 from steering.items import Source
 from tests.preference_lines import preference_line
 

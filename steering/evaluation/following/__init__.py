@@ -1,0 +1,1 @@
+"""Preference following: is an answer that respects what somebody once said the likelier one with their profile?"""
