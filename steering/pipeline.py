@@ -14,10 +14,10 @@ from steering.backbones import BACKBONES
 from steering.backbones.base import Example
 from steering.calibration.finish import Finisher, Measured, Shipped, as_control_vector, ship_best_form
 from steering.calibration.split import Split, split_items
-from steering.calibration.tuning import candidate_count, choose_settings, description_gains
+from steering.calibration.tuning import candidate_count, choose_settings
 from steering.calibration.verdict import verdict
+from steering.calibration.wording import best_description
 from steering.control_vector import ControlVector
-from steering.description import template_description, written_description
 from steering.effects.history import EffectKey
 from steering.effects.phrases import rank_phrases
 from steering.effects.selection import preference_tokens
@@ -91,7 +91,10 @@ def build_profile(
         neutral = neutral_replies(chat, request.neutral_replies, done)
         negatives = own_replies(chat, tokenizer, contrasted, lambda n: done(len(neutral_set.prompts) + n))
     with clock.stage("description"):
-        description = _best_description(request, estimator, chat, split, phrases)
+        description = request.description
+        if description is None:
+            parts = split.learnable, split.fit, split.tune
+            description = best_description(estimator, chat, phrases, *parts)
 
     def learned(items: Sequence[PreferenceItem]) -> list[Example]:
         return examples(tokenizer, items, history.effects, negatives, request.vetoed_phrases)
@@ -123,18 +126,6 @@ def _unanswered(split: Split, known: Collection[str]) -> list[PreferenceItem]:
     """The newest items of both vectors to come that have no reply to be held against yet."""
     newest = (*split.development[-CONTRASTED_ITEMS:], *split.held_back[-CONTRASTED_ITEMS:])
     return [item for item in newest if item.id not in known]
-
-
-def _best_description(
-    request: Request, estimator: Estimator, chat: ChatModel, split: Split, phrases: Sequence[Phrase]
-) -> str:
-    """The person's own words, else the written or the template one, whichever helps more on the tuning items."""
-    if request.description is not None:
-        return request.description
-    written = written_description(chat, split.fit, phrases)
-    candidates = [text for text in (template_description(split.learnable, phrases), written) if text]
-    gains = description_gains(estimator, split.tune, candidates)
-    return max(candidates, key=gains.__getitem__)
 
 
 def _outcome(

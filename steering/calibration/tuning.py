@@ -1,4 +1,4 @@
-"""What is chosen on the tuning items: the description's worth, the candidate, and the form of the profile."""
+"""What is chosen on the tuning items: the candidate, and the form of the profile."""
 
 from __future__ import annotations
 
@@ -52,21 +52,6 @@ class Choice:
 
     candidate: Candidate
     form: Form
-
-
-def description_gains(
-    estimator: Estimator, tune: Sequence[PreferenceItem], descriptions: Sequence[str]
-) -> dict[str, float]:
-    """Gain of each description in the system prompt on the tuning items, without any vector, nats/token."""
-    network, tokenizer = estimator.network, estimator.tokenizer
-    last = len(network.blocks) - 1
-    unsteered = HeldOut(network, [scored_text(tokenizer, item) for item in tune], last).nll()
-    gains = {}
-    for description in descriptions:
-        system = description_system(description)
-        held = HeldOut(network, [scored_text(tokenizer, item, system) for item in tune], last)
-        gains[description] = held.nll().gain_over(unsteered)
-    return gains
 
 
 def choose_settings(

@@ -16,8 +16,8 @@ from steering.backbones import BACKBONES
 from steering.backbones.base import Backbone, Example
 from steering.calibration.candidates import Candidate, at_kl, candidate_blocks, fit_candidate
 from steering.calibration.harm import NeutralKl, reply_text
-from steering.calibration.tuning import NeutralReplies, description_gains
-from steering.description import template_description, written_description
+from steering.calibration.tuning import NeutralReplies
+from steering.calibration.wording import best_description
 from steering.effects.phrases import rank_phrases
 from steering.evaluation.methods import RandomDirections
 from steering.evaluation.names import KL
@@ -77,10 +77,8 @@ class ProfileMaker:
         effects = score_history(self.estimator, history, {}, lambda _: None, lambda _: None).effects
         phrases = rank_phrases(history, effects)
         newest = max(1, round(len(history) / 4))
-        written = written_description(self._chat, history[:-newest], phrases)
-        candidates = [text for text in (template_description(history, phrases), written) if text]
-        gains = description_gains(self.estimator, history[-newest:], candidates)
-        return max(candidates, key=gains.__getitem__)
+        parts = history, history[:-newest], history[-newest:]
+        return best_description(self.estimator, self._chat, phrases, *parts)
 
     def _contrasts(self, system: str) -> list[Example]:
         """Neutral replies without and with the system prompt; not those that the KL is measured on."""
