@@ -33,7 +33,8 @@ from assistant.records import Piece
 from tests.assistant.conftest import COMMAND, command_environment, prepare_home, query
 from tests.pruned_model import write_pruned_model
 from tests.trust.terminal import PLACEHOLDER, Terminal
-from tests.tui.doubles import ScriptedAssistant, ScriptedChat, ScriptedHistory
+from tests.tui.chat_doubles import ScriptedChat, ScriptedHistory
+from tests.tui.doubles import ScriptedAssistant
 from tests.tui.reading import complete, write
 from tests.tui.samples import app_of
 

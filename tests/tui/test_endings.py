@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tui.doubles import ScriptedRebuild
+from tests.tui.learning_doubles import ScriptedRebuild
 from tests.tui.samples import profile, with_conversations
 from tui.download_job import DownloadJob
 from tui.endings import Ending, download_ending, rebuild_ending
