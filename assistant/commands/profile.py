@@ -11,7 +11,7 @@ from assistant.commands.context import Globals, opened, pass_globals, print_json
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
-    from assistant.profile.profiles import Explanation, Profile
+    from assistant.profile.version import Explanation, Profile
     from assistant.records import Measure, Span
 
 MEASURES = ("ratio", "difference")

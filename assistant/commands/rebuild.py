@@ -13,7 +13,7 @@ from assistant.commands.context import Globals, opened, pass_globals, print_json
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
-    from assistant.profile.profiles import Profile
+    from assistant.profile.version import Profile
     from assistant.rebuild.runner import Progress, Rebuilt
     from assistant.records import Outcome
 

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import math
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from functools import cache
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from pydantic import TypeAdapter, ValidationError
 
 from assistant.errors import AssistantError, ModelError, RebuildError
 from assistant.models.active import ActiveModel
@@ -21,71 +16,18 @@ from assistant.profile.combination import forget_combinations
 from assistant.profile.comparison import Comparison, Side, compare
 from assistant.profile.influence import Influential, influential
 from assistant.profile.preferences import Preferences
-from assistant.records import Outcome, Passage, Phrase, Span, SteeringState
+from assistant.profile.version import IMPORTED, Explanation, Profile, spans_of, version_of
+from assistant.records import SteeringState
 from assistant.reporting import reports_storage_errors
 from assistant.scratch import scratch_folder
 from storage.errors import NotFoundError
 from storage.private_files import create_private_file
-from storage.records import EffectRecord, ProfileRecord
 from storage.store import Store
 
 if TYPE_CHECKING:
     from assistant.profile.version_file import VersionFile
 
 MAX_STRENGTH = 2.0
-IMPORTED = "imported"
-"""Stands for the hash of what went into a version where that is not known; no rebuild finds the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One version as shown: `description` is the person's edit where there is one.
-
-    Attributes:
-        imported: it came from a file, and what it was learned from is not here.
-        other_model: it was made for a model that is not the one at hand, which it cannot steer.
-    """
-
-    version: int
-    created_at: datetime
-    model_fingerprint: str
-    description: str
-    description_edited: bool
-    outcome: Outcome
-    has_vector: bool
-    stale: bool
-    in_use: bool
-    imported: bool = False
-    other_model: bool = False
-
-    @property
-    def describes(self) -> bool:
-        """Whether the description is put into prompts: it earned its place, or it is the person's own words."""
-        return self.description_edited or self.outcome.form in ("description", "both")
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why an item counts; or why it was left out.
-
-    Attributes:
-        spans: the effect of every scored token.
-        phrases: those of the profile that come from this item.
-        compared_with: the earlier items that stood for the person when it was scored.
-        unscored: characters at the end of a long text that were not scored.
-        left_out: why it was not learned from, or why nothing is known of it; empty where neither.
-        passages: what was in it that is not the person's own; `text` is without it.
-    """
-
-    item_id: str
-    context: str
-    text: str
-    spans: tuple[Span, ...]
-    phrases: tuple[Phrase, ...]
-    compared_with: tuple[str, ...]
-    unscored: int
-    left_out: str
-    passages: tuple[Passage, ...] = ()
 
 
 @reports_storage_errors
@@ -114,14 +56,14 @@ class Profiles:
             raise AssistantError(
                 f"there is no profile version {version}; `assistant profile list` shows them"
             ) from error
-        return _profile(record, self.state(), self._fingerprint())
+        return version_of(record, self.state(), self._fingerprint())
 
     def all(self) -> list[Profile]:
         """All versions, newest first; those kept by a program version with another outcome cannot be shown."""
         state, fingerprint, shown = self.state(), self._fingerprint(), builtins.list[Profile]()
         for record in self._store.profiles.list():
             with suppress(RebuildError):
-                shown.append(_profile(record, state, fingerprint))
+                shown.append(version_of(record, state, fingerprint))
         return shown
 
     def state(self) -> SteeringState:
@@ -183,7 +125,7 @@ class Profiles:
             item_id=item_id,
             context=learnable.item.context,
             text=learnable.item.text,
-            spans=_spans(record) if record else (),
+            spans=spans_of(record) if record else (),
             phrases=tuple(p for p in profile.outcome.phrases if item_id in p.item_ids),
             compared_with=record.history if record else (),
             unscored=len(learnable.item.text) - max(record.ends, default=0) if record else 0,
@@ -342,7 +284,7 @@ class Profiles:
         """The version in use, else the newest one."""
         profile = self.current()
         if profile is None and (latest := self._store.profiles.latest()):
-            profile = _profile(latest, self.state(), self._fingerprint())
+            profile = version_of(latest, self.state(), self._fingerprint())
         if profile is None:
             raise AssistantError("there is no profile yet; run `assistant rebuild` or press Rebuild in the settings")
         return profile
@@ -354,35 +296,3 @@ class Profiles:
                 "no profile is in use; run `assistant rebuild`, or choose one with `assistant profile use`"
             )
         return profile
-
-
-@cache
-def _outcomes() -> TypeAdapter[Outcome]:
-    return TypeAdapter(Outcome)
-
-
-def _profile(record: ProfileRecord, state: SteeringState, fingerprint: str) -> Profile:
-    try:
-        outcome = _outcomes().validate_python(record.outcome)
-    except ValidationError as error:
-        raise RebuildError(
-            f"profile version {record.version} was kept by another program version; rebuild it"
-        ) from error
-    return Profile(
-        version=record.version,
-        created_at=record.created_at,
-        model_fingerprint=record.model_fingerprint,
-        description=record.description,
-        description_edited=record.description_edited,
-        outcome=outcome,
-        has_vector=record.vector is not None,
-        stale=record.stale,
-        in_use=record.version == state.version,
-        imported=record.inputs_hash == IMPORTED,
-        other_model=bool(fingerprint) and record.model_fingerprint != fingerprint,
-    )
-
-
-def _spans(record: EffectRecord) -> tuple[Span, ...]:
-    tokens = zip(record.starts, record.ends, record.logp_with, record.logp_without, strict=True)
-    return tuple(Span(start, end, a - b, math.exp(a) - math.exp(b)) for start, end, a, b in tokens)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from assistant.profile.news import News
 from assistant.profile.preferences import MIN_WORDS
-from assistant.profile.profiles import IMPORTED
+from assistant.profile.version import IMPORTED
 from assistant.records import PreferenceItem, Source
 from assistant.reporting import reports_storage_errors
 from steering.own_text import own_text

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from assistant.engine.protocol import Steer
 from assistant.errors import RebuildError
 from assistant.profile.combination import Part
-from assistant.profile.profiles import Profile, Profiles
+from assistant.profile.profiles import Profiles
 from assistant.profile.vectors import ImportedVector, Vectors
+from assistant.profile.version import Profile
 from assistant.records import VectorUse
 from steering.prompts import description_system
 

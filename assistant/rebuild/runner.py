@@ -18,7 +18,8 @@ from assistant.models.active import ActiveModel
 from assistant.models.header import read_header
 from assistant.paths import Paths
 from assistant.profile.preferences import LearnableItem, Preferences
-from assistant.profile.profiles import IMPORTED, Profile, Profiles
+from assistant.profile.profiles import Profiles
+from assistant.profile.version import IMPORTED, Profile
 from assistant.rebuild.eta import Progress, TimeLeft
 from assistant.rebuild.expectation import Expectation, expect
 from assistant.rebuild.neutral_cache import NeutralCache

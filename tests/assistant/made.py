@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from assistant.app import Assistant
-from assistant.profile.profiles import Profile
+from assistant.profile.version import Profile
 from assistant.records import Harm, Outcome, Phrase
 from steering.control_vector import ControlVector
 

@@ -9,7 +9,7 @@ import pytest
 
 from assistant.app import Assistant
 from assistant.profile.news import News
-from assistant.profile.profiles import IMPORTED
+from assistant.profile.version import IMPORTED
 from assistant.records import MessageState, Origin, Phrase, Source, StrengthPoint
 from tests.assistant.made import OUTCOME, add_profile
 

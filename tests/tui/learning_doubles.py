@@ -11,8 +11,8 @@ from pathlib import Path
 from assistant.errors import AssistantError, RebuildCancelled, RebuildError
 from assistant.profile.news import News
 from assistant.profile.preferences import LearnableItem
-from assistant.profile.profiles import Explanation, Profile
 from assistant.profile.vectors import ImportedVector
+from assistant.profile.version import Explanation, Profile
 from assistant.rebuild.expectation import Expectation
 from assistant.rebuild.runner import Progress, RebuildEvent, Rebuilt
 from assistant.records import Passage, PreferenceItem, Source, SteeringState, Writing

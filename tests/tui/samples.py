@@ -9,7 +9,7 @@ from typing import cast
 
 from assistant.app import Assistant
 from assistant.profile.preferences import LearnableItem
-from assistant.profile.profiles import Explanation, Profile
+from assistant.profile.version import Explanation, Profile
 from assistant.rebuild.runner import Progress
 from assistant.records import Harm, LeftOut, Outcome, Phrase, PreferenceItem, Source, Span, StrengthPoint
 from tests.tui.doubles import ScriptedAssistant

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from textual.widgets import DataTable
 
-from assistant.profile.profiles import Profile
+from assistant.profile.version import Profile
 from assistant.records import Influence
 from steering.own_text import own_text
 from tests.tui.doubles import ScriptedAssistant

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assistant.profile.profiles import Profile
+from assistant.profile.version import Profile
 
 
 @dataclass(frozen=True, slots=True)

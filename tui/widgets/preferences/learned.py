@@ -15,7 +15,7 @@ from assistant.app import Assistant
 from assistant.errors import AssistantError
 from assistant.profile.left_out import passage_lines, passages_in_words
 from assistant.profile.preferences import LearnableItem
-from assistant.profile.profiles import Explanation
+from assistant.profile.version import Explanation
 from assistant.records import Measure, Reason
 from assistant.visible import one_line
 from tui.figures import count

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Button, Static, Switch, TextArea
 
 from assistant.app import Assistant
-from assistant.profile.profiles import Profile
+from assistant.profile.version import Profile
 from assistant.records import Outcome
 from assistant.visible import sanitise
 from tui.figures import day

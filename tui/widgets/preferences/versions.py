@@ -13,7 +13,8 @@ from textual.message import Message
 from textual.widgets import DataTable, Static
 
 from assistant.profile.comparison import comparison_lines
-from assistant.profile.profiles import Profile, Profiles
+from assistant.profile.profiles import Profiles
+from assistant.profile.version import Profile
 from assistant.visible import sanitise
 from tui.figures import day
 from tui.hints import Hint, with_keys
