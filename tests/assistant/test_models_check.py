@@ -19,6 +19,7 @@ from assistant.models.local import resolve_model
 from assistant.paths import resolve_paths
 from assistant.trial import try_model
 from steering.models.splits import first_part, is_first, model_size, part_names
+from tests.gguf_copies import copy_fields
 from tests.tiny_models import write_tiny_model
 
 GIGABYTES_8 = 8 * 2**30
@@ -35,7 +36,7 @@ def split(source: Path, folder: Path, count: int = 3) -> list[Path]:
     for number, path in enumerate(paths):
         writer = GGUFWriter(path, "llama")
         if number == 0:
-            _copy_fields(reader, writer)
+            copy_fields(reader, writer)
         writer.add_uint16("split.no", number)
         writer.add_uint16("split.count", count)
         writer.add_int32("split.tensors.count", len(reader.tensors))
@@ -46,14 +47,6 @@ def split(source: Path, folder: Path, count: int = 3) -> list[Path]:
         writer.write_tensors_to_file()
         writer.close()
     return paths
-
-
-def _copy_fields(reader, writer) -> None:
-    for name, field in reader.fields.items():
-        if name.startswith("GGUF.") or name == "general.architecture":
-            continue
-        kind, *inner = field.types
-        writer.add_key_value(name, field.contents(), kind, sub_type=inner[-1] if inner else None)
 
 
 @pytest.fixture(scope="module")

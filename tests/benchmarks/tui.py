@@ -31,7 +31,7 @@ from assistant.conversation.chat import ChatEvent
 from assistant.models.bundled import bundled_model
 from assistant.records import Piece
 from tests.assistant.conftest import COMMAND, command_environment, prepare_home, query
-from tests.pruned_model import write_pruned_model
+from tests.gguf_copies import write_pruned_model
 from tests.trust.terminal import PLACEHOLDER, Terminal
 from tests.tui.chat_doubles import ScriptedChat, ScriptedHistory
 from tests.tui.doubles import ScriptedAssistant
