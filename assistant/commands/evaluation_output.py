@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from assistant.evaluation.runner import Progress
+    from assistant.evaluation.time_left import Progress
     from steering.evaluation.lines import LeftOutLine
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assistant.engine.protocol import Sampling
-from assistant.evaluation.protocol import Begun, Evaluated, EvaluationFailed, Neutral, TooLong
+from assistant.evaluation.protocol import Begun, Evaluated, EvaluationFailed, Neutral, Setup, TooLong
 from steering.evaluation.following.people import Preference
 
 
@@ -65,14 +64,9 @@ class FollowingSubject:
 class Follow:
     """Measure these people. Another person's profile is the next one's for the first, for others the one's before."""
 
+    setup: Setup
     subjects: tuple[FollowingSubject, ...]
-    neutral_replies: tuple[str, ...]
     seed: int
-    model_path: str
-    fingerprint: str
-    estimator_cache: str
-    sampling: Sampling
-    threads: int | None
 
 
 FollowingMessage = Begun | Neutral | TooLong | ProfileLearned | FollowingResult | Evaluated | EvaluationFailed

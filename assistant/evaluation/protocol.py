@@ -39,21 +39,28 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluate:
-    """Measure these people; `texts` and `questions` are what damage is measured on, the program's own where empty."""
+class Setup:
+    """The model that is measured, and how it chats; `neutral_replies` are empty where they are not known yet."""
 
-    subjects: tuple[Subject, ...]
-    texts: tuple[str, ...]
-    questions: tuple[Choice, ...]
-    neutral_replies: tuple[str, ...]
-    seed: int
-    replies: int
-    quick: bool
     model_path: str
     fingerprint: str
     estimator_cache: str
     sampling: Sampling
     threads: int | None
+    neutral_replies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Measure these people; `texts` and `questions` are what damage is measured on, the program's own where empty."""
+
+    setup: Setup
+    subjects: tuple[Subject, ...]
+    texts: tuple[str, ...]
+    questions: tuple[Choice, ...]
+    seed: int
+    replies: int
+    quick: bool
 
 
 @dataclass(frozen=True, slots=True)

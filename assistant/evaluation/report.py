@@ -45,21 +45,30 @@ def outcome(
         own = {user: found[name] for user, found in rows.items() if name in found}
         methods[name] = _method([_person(by_user[user], result, attribution) for user, result in own.items()])
     return {
-        "people": len(people),
-        "left_out": len(left_out),
-        "left_out_lines": [asdict(line) for line in left_out],
-        "model": model,
-        "fingerprint": fingerprint,
-        "seed": seed,
-        "kl": KL,
+        **circumstances(len(people), left_out, model=model, fingerprint=fingerprint, seed=seed),
         "methods_version": METHODS_VERSION,
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
         "effects": {
             "seconds": mean_of([found.seconds for found in effects]),
             "peak_mib": mean_of([found.peak_mib for found in effects]),
         },
         "methods": methods,
         "pairs": pairs({name: {own["user_id"]: own["gain"] for own in methods[name]["by_person"]} for name in names}),
+    }
+
+
+def circumstances(
+    people: int, left_out: Sequence[LeftOutLine], *, model: str, fingerprint: str, seed: int
+) -> dict[str, Any]:
+    """What every outcome begins with: who was measured, and how."""
+    return {
+        "people": people,
+        "left_out": len(left_out),
+        "left_out_lines": [asdict(line) for line in left_out],
+        "model": model,
+        "fingerprint": fingerprint,
+        "seed": seed,
+        "kl": KL,
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
     }
 
 

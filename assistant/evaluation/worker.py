@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.errors import AssistantError
-from assistant.evaluation.following_protocol import Follow
 from assistant.evaluation.protocol import (
     Begun,
     CurvePoint,
@@ -25,6 +24,7 @@ from assistant.evaluation.protocol import (
     EvaluationFailed,
     MethodResult,
     Neutral,
+    Setup,
     Subject,
     TooLong,
 )
@@ -48,7 +48,7 @@ def main() -> None:
 def _evaluate(request: Evaluate, emit: Emit) -> Evaluated:
     from steering.evaluation.names import OTHER_PERSON
 
-    chat, estimator, neutral = open_models(request, emit)
+    chat, estimator, neutral = open_models(request.setup, emit)
     run = _Run(_study(request, estimator, chat, neutral), emit)
     subjects = [_readable(subject, estimator, chat, emit) for subject in request.subjects]
     # Another person's vector is that of the one before; the first one's is there only when the last one's is.
@@ -61,7 +61,7 @@ def _evaluate(request: Evaluate, emit: Emit) -> Evaluated:
     return Evaluated()
 
 
-def open_models(request: Evaluate | Follow, emit: Emit) -> tuple[LlamaChat, Estimator, NeutralReplies]:
+def open_models(setup: Setup, emit: Emit) -> tuple[LlamaChat, Estimator, NeutralReplies]:
     """Load the model as it chats and as it learns; its neutral replies, handed over for the next run.
 
     Raises: AssistantError: it ignores control vectors, or cannot be loaded.
@@ -70,13 +70,13 @@ def open_models(request: Evaluate | Follow, emit: Emit) -> tuple[LlamaChat, Esti
     from steering.learning import neutral_replies
 
     emit(Begun("", "model"))
-    chat = LlamaChat(Path(request.model_path), request.sampling, request.threads)
+    chat = LlamaChat(Path(setup.model_path), setup.sampling, setup.threads)
     if not chat.steerable:
         raise AssistantError(f"{chat.architecture} models ignore control vectors; choose a model of another one")
-    estimator = _estimator(request, chat)
+    estimator = _estimator(setup, chat)
     gc.enable()
     emit(Begun("", "neutral replies"))
-    neutral = neutral_replies(chat, request.neutral_replies, lambda _: None)
+    neutral = neutral_replies(chat, setup.neutral_replies, lambda _: None)
     emit(Neutral(neutral.replies))
     return chat, estimator, neutral
 
@@ -145,13 +145,13 @@ def _study(request: Evaluate, estimator: Estimator, chat: LlamaChat, neutral: Ne
     return Study(estimator, chat, neutral, damage, Options(request.seed, request.replies, request.quick))
 
 
-def _estimator(request: Evaluate | Follow, chat: LlamaChat) -> Estimator:
+def _estimator(setup: Setup, chat: LlamaChat) -> Estimator:
     import psutil
 
     from steering.models.estimator import fitting_estimator
 
-    source, cache = Path(request.model_path), Path(request.estimator_cache)
-    return fitting_estimator(source, cache, request.fingerprint, chat, psutil.virtual_memory().available)
+    source, cache = Path(setup.model_path), Path(setup.estimator_cache)
+    return fitting_estimator(source, cache, setup.fingerprint, chat, psutil.virtual_memory().available)
 
 
 def _readable(subject: Subject, estimator: Estimator, chat: LlamaChat, emit: Emit) -> Subject:

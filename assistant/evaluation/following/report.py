@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
-from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
 from assistant.evaluation.following_protocol import FollowingResult
+from assistant.evaluation.report import circumstances
 from assistant.evaluation.results import Results
 from steering.evaluation.following.names import BOTH, EACH, FOLLOWING, PREFERENCES_VERSION, STATED, VECTOR
 from steering.evaluation.following.people import Follower, follower_key
 from steering.evaluation.following.summary import Ranked, differences, following, ranked
 from steering.evaluation.lines import LeftOutLine
-from steering.evaluation.names import DESCRIPTION, KL, OTHER_PERSON, RANDOM
+from steering.evaluation.names import DESCRIPTION, OTHER_PERSON, RANDOM
 from steering.evaluation.summary import mean_of
 
 COMPARED = ((BOTH, OTHER_PERSON), (VECTOR, RANDOM), (BOTH, DESCRIPTION), (STATED, BOTH))
@@ -50,17 +48,10 @@ def following_outcome(
     keys = [follower_key(person) for person in people]
     profiles = [results.profiles[key] for key in keys if key in results.profiles]
     return {
-        "people": len(people),
+        **circumstances(len(people), left_out, model=model, fingerprint=fingerprint, seed=seed),
         "each": EACH,
         "pairs_scored": sum(one.pairs for one in figures[BOTH].values()),
-        "left_out": len(left_out),
-        "left_out_lines": [asdict(line) for line in left_out],
-        "model": model,
-        "fingerprint": fingerprint,
-        "seed": seed,
-        "kl": KL,
         "preferences_version": PREFERENCES_VERSION,
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
         "profile": {
             "seconds": mean_of([profile.seconds for profile in profiles]),
             "peak_mib": mean_of([profile.peak_mib for profile in profiles]),

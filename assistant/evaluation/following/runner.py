@@ -1,4 +1,4 @@
-"""Starts the process that measures preference following, keeps each result as it comes, and says how far it is."""
+"""An evaluation of preference following: what is still to be measured, and what was."""
 
 from __future__ import annotations
 
@@ -8,21 +8,13 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 
-from assistant.conversation.sampling import sampling_in_use
 from assistant.engine.protocol import Sampling
-from assistant.evaluation.following_protocol import (
-    FOLLOWING_EVENTS,
-    Follow,
-    FollowingResult,
-    FollowingSubject,
-    ProfileLearned,
-)
-from assistant.evaluation.protocol import Begun, Neutral, TooLong
+from assistant.evaluation.following_protocol import FOLLOWING_EVENTS, Follow, FollowingSubject
+from assistant.evaluation.process import measured, setup_in_use
 from assistant.evaluation.results import Results
-from assistant.evaluation.runner import Progress, TimeLeft, messages_of
+from assistant.evaluation.time_left import Progress
 from assistant.models.active import ActiveModel
 from assistant.paths import Paths
-from assistant.rebuild.neutral_cache import NeutralCache
 from assistant.settings import Settings
 from steering.evaluation.following.names import FOLLOWING, PREFERENCES_VERSION
 from steering.evaluation.following.people import Follower, follower_key
@@ -47,35 +39,10 @@ async def follow(
     subjects = [_subject(person, results, alone=len(people) == 1) for person in people]
     if not any(subject.methods for subject in subjects):
         return
-    sampling = sampling_in_use(settings, model).as_sampling()
-    neutral = NeutralCache(paths, model.fingerprint(), sampling)
-    request = Follow(
-        subjects=tuple(subjects),
-        neutral_replies=neutral.read(),
-        seed=seed,
-        model_path=str(model.path()),
-        fingerprint=model.fingerprint(),
-        estimator_cache=str(paths.estimators),
-        sampling=sampling,
-        threads=settings.model.threads or None,
-    )
-    time_left = TimeLeft((subject.user_id, name) for subject in subjects for name in subject.methods)
-    async with aclosing(messages_of(MODULE, FOLLOWING_EVENTS, paths, request)) as messages:
-        async for message in messages:
-            match message:
-                case Begun():
-                    yield time_left.begin(message)
-                case TooLong():
-                    if (message.key, message.item_id) not in results.too_long:
-                        results.add(message)
-                case Neutral():
-                    neutral.write(message.replies)
-                    time_left.begin(Begun("", "neutral replies"))
-                case ProfileLearned():
-                    results.add(message)
-                case FollowingResult():
-                    results.add(message)
-                    time_left.end(message.user_id, message.method)
+    request = Follow(setup_in_use(paths, model, settings), tuple(subjects), seed)
+    async with aclosing(measured(MODULE, FOLLOWING_EVENTS, paths, request, results)) as progress:
+        async for step in progress:
+            yield step
 
 
 def measured_followers(people: Sequence[Follower], results: Results) -> list[Follower]:

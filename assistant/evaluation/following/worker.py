@@ -24,7 +24,7 @@ def main() -> None:
 def _follow(request: Follow, emit: Emit) -> Evaluated:
     from steering.evaluation.following.profile import ProfileMaker
 
-    chat, estimator, neutral = open_models(request, emit)
+    chat, estimator, neutral = open_models(request.setup, emit)
     limit = min(estimator.network.context or chat.window, chat.window)
     run = _Run(ProfileMaker(estimator, chat, neutral), request, limit, emit)
     for place, subject in enumerate(request.subjects):
@@ -38,6 +38,7 @@ class _Run:
 
     def __init__(self, maker: ProfileMaker, request: Follow, limit: int, emit: Emit) -> None:
         self._maker, self._seed, self._limit, self._emit = maker, request.seed, limit, emit
+        self._kept: dict[str, tuple[Preference, ...]] = {}
         self._learned: dict[str, Learned] = {}
 
     def measure(self, subject: FollowingSubject, others: Sequence[FollowingSubject]) -> None:
@@ -46,13 +47,12 @@ class _Run:
         from steering.evaluation.following.study import Following
         from steering.evaluation.names import OTHER_PERSON
 
-        usable = self._usable(subject)
-        profile = self._profile(subject, usable)
+        usable, profile = self._usable(subject), self._profile(subject)
         if not profile:
             return
         following = Following(self._maker, Follower(subject.user_id, usable), profile, self._seed)
         for name in subject.methods:
-            another = self._profile(others[0], self._usable(others[0])) if name == OTHER_PERSON and others else None
+            another = self._profile(others[0]) if name == OTHER_PERSON and others else None
             if name == OTHER_PERSON and not another:
                 continue
             self._emit(Begun(subject.user_id, name))
@@ -62,13 +62,14 @@ class _Run:
             row = (tuple(one.id for one in usable), found.nlls, found.kl, time.monotonic() - started, other)
             self._emit(FollowingResult(subject.key, subject.user_id, name, *row))
 
-    def _profile(self, subject: FollowingSubject, usable: tuple[Preference, ...]) -> Learned | None:
+    def _profile(self, subject: FollowingSubject) -> Learned | None:
         """The profile, made once; None where too little of the person is left to make one."""
         from steering.evaluation.following.people import history_of
         from steering.evaluation.following.study import MIN_PREFERENCES
 
         if subject.key not in self._learned and subject.profile:
             self._learned[subject.key] = self._known(subject.profile)
+        usable = self._usable(subject)
         if subject.key not in self._learned and len(usable) >= MIN_PREFERENCES:
             self._emit(Begun(subject.user_id, "profile"))
             restart_peak()
@@ -94,14 +95,13 @@ class _Run:
         """The preferences that the model can read at once, with all that may stand before them."""
         from steering.evaluation.following.study import longest_prompt
 
-        kept = []
-        for one in subject.preferences:
-            tokens = longest_prompt(self._maker.estimator.tokenizer, one)
-            if tokens >= self._limit:
-                self._emit(TooLong(subject.key, subject.user_id, one.id, tokens, self._limit))
-            else:
-                kept.append(one)
-        return tuple(kept)
+        if subject.key not in self._kept:
+            lengths = {one.id: longest_prompt(self._maker.estimator.tokenizer, one) for one in subject.preferences}
+            for item_id, tokens in lengths.items():
+                if tokens >= self._limit:
+                    self._emit(TooLong(subject.key, subject.user_id, item_id, tokens, self._limit))
+            self._kept[subject.key] = tuple(one for one in subject.preferences if lengths[one.id] < self._limit)
+        return self._kept[subject.key]
 
 
 if __name__ == "__main__":
