@@ -212,11 +212,12 @@ class AssistantApp(KeyedApp):
                     yield SystemCommand(command.name.capitalize(), f"{command.help} · /{command.name}", obey)
 
     def action_settings(self) -> None:
-        """Open the settings."""
+        """Open the settings; they lead back to the prompt, or the next words would be keys of some message."""
         from tui.screens.settings import SettingsScreen
 
         if not isinstance(self.screen, SettingsScreen):
-            self.push_screen(SettingsScreen(self.assistant, self.rebuild_job, self.rebuild_changed, self._key_sections))
+            screen = SettingsScreen(self.assistant, self.rebuild_job, self.rebuild_changed, self._key_sections)
+            self.push_screen(screen, lambda _: self._chat_screen.action_to_prompt())
 
     def action_models(self) -> None:
         """Show the models."""

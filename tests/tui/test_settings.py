@@ -7,11 +7,13 @@ from textual.widgets import Button, DataTable, Input, Select, Static, Switch, Ta
 from assistant.errors import RebuildError
 from assistant.settings import SamplingSettings
 from tests.tui.doubles import MODEL, ScriptedAssistant
-from tests.tui.reading import until
+from tests.tui.reading import complete, texts, until, write
 from tests.tui.samples import PROGRESS, app_of, profile, with_items, with_profile
 from tui.screens.settings import SettingsScreen
 from tui.widgets.confirm import ConfirmModal
+from tui.widgets.message import MessageView
 from tui.widgets.preferences.phrases import PhraseTable
+from tui.widgets.prompt import Prompt
 from tui.widgets.setting_row import SettingRow
 from tui.widgets.slider import StrengthSlider
 from tui.widgets.text_modal import TextModal
@@ -19,6 +21,10 @@ from tui.widgets.text_modal import TextModal
 
 def shown(app, selector: str) -> str:
     return app.screen.query_one(selector, Static).content.plain
+
+
+def active_ids(app) -> set[str]:
+    return {binding.binding.id for binding in app.screen.active_bindings.values()}
 
 
 async def open_page(pilot, key: str) -> SettingsScreen:
@@ -112,6 +118,7 @@ async def test_a_rebuild_shows_its_stages_goes_on_in_the_chat_and_ends_in_a_new_
         assert "○ Measuring the gain" in text
         assert "2 min 02 s left" in text
         assert not app.screen.query_one("#rebuild-start", Button).display
+        assert "settings.rebuild" not in active_ids(app)
         await pilot.press("f2")
         assert not isinstance(app.screen, SettingsScreen)
         assert "rebuilding 2/8" in shown(app, "#status")
@@ -124,7 +131,23 @@ async def test_a_rebuild_shows_its_stages_goes_on_in_the_chat_and_ends_in_a_new_
         await settle(pilot, lambda: "Version 4" in shown(app, "#rebuild-progress"))
         assert "22.1 % likelier" in shown(app, "#rebuild-progress")
         assert "Version 4" in shown(app, "#outcome-head")  # the page was there before
+        assert "settings.rebuild" in active_ids(app)
         assert assistant.rebuild.runs == 1
+
+
+async def test_the_settings_lead_back_to_the_prompt_and_not_to_a_message_with_keys_of_its_own(settle) -> None:
+    app = app_of(with_profile())
+    async with app.run_test() as pilot:
+        await write(pilot, "hi")
+        await settle(pilot, complete(app))
+        await pilot.press("shift+tab")
+        assert isinstance(app.screen.focused, MessageView)
+        before = texts(app)
+        await open_page(pilot, "1")
+        await pilot.press("escape")
+        await pilot.press(*"really")  # r would ask for the reply anew
+        assert app.screen.query_one(Prompt).text == "really"
+        assert texts(app) == before
 
 
 async def test_escape_asks_before_a_rebuild_is_cancelled(settle) -> None:

@@ -105,7 +105,12 @@ class SettingsScreen(Screen[None]):
         for page in TITLES:
             self._tabs_of(page).get_tab(page).label = Content(self._title(page))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a rebuild runs no other begins."""
+        return not self._job.running if action == "rebuild" else True
+
     def _rebuild_changed(self, job: RebuildJob) -> None:
+        self.refresh_bindings()
         if not job.running and job.result is not None:
             self.query_one(LearnedPanel).show_items()
             self._show_version()
