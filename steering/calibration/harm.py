@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from steering.calibration.heldout import HeldOut
 from steering.models.language_model import LanguageModel
@@ -51,7 +50,7 @@ class NeutralKl:
         self._network = network
         self._plain = network.prepare(replies, block)
         with torch.inference_mode():
-            self._unsteered = network.rows_by_text(self._plain)
+            self._from_unsteered = [network.divergence_from(rows) for rows in network.rows_by_text(self._plain)]
         self._batches = self._plain if steered_replies is None else network.prepare(steered_replies, block)
 
     def residual_norms(self, blocks: Sequence[int]) -> dict[int, float]:
@@ -62,9 +61,10 @@ class NeutralKl:
     def __call__(self, directions: Directions) -> float:
         """Nats per token with the directions added."""
         total, count = 0.0, 0
-        for p, q in zip(self._unsteered, self._network.rows_by_text(self._batches, directions), strict=True):
-            total += float(_kl(self._network.logits(p), self._network.logits(q)).sum())
-            count += len(p)
+        steered = self._network.rows_by_text(self._batches, directions)
+        for divergence, rows in zip(self._from_unsteered, steered, strict=True):
+            total += float(divergence(rows).sum())
+            count += len(rows)
         return total / count
 
 
@@ -130,8 +130,3 @@ def plain_text(tokenizer: Any, text: str) -> ScoredText:
 def reply_text(tokenizer: Any, request: str, reply: str, system: str = "") -> ScoredText:
     """A reply scored after its request."""
     return ScoredText(render_prompt(tokenizer, request, system), tokenize_text(tokenizer, reply)[0])
-
-
-def _kl(p_logits: Tensor, q_logits: Tensor) -> Tensor:
-    p, q = p_logits.log_softmax(dim=-1), q_logits.log_softmax(dim=-1)
-    return (p.exp() * (p - q)).sum(dim=-1)

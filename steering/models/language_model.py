@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from steering.models.divergence import Divergence
 from steering.models.network import Directions, ScoredText
 
 
@@ -54,6 +55,10 @@ class LanguageModel(Protocol):
 
     def logits(self, rows: Tensor) -> Tensor:
         """Logits in float32, [rows, vocabulary]."""
+        ...
+
+    def divergence_from(self, rows: Tensor) -> Divergence:
+        """KL in nats from the distributions of these rows to those of as many others."""
         ...
 
     def token_logprobs(self, batch: Any, directions: Directions | None = None) -> Tensor:

@@ -18,6 +18,8 @@ from transformers import Cache
 
 from steering.errors import EstimatorError
 from steering.models.beginning import can_be_followed, followed
+from steering.models.divergence import Divergence, from_hidden, from_logits
+from steering.models.output_head import sharp_logits
 
 Directions: TypeAlias = Mapping[int, Tensor]
 """Vectors of shape [width] by the block to whose output they are added."""
@@ -152,6 +154,11 @@ class Network:
         """Logits in float32, [rows, vocabulary]."""
         return self._capped(self.head(rows).float())
 
+    @torch.inference_mode()
+    def divergence_from(self, rows: Tensor) -> Divergence:
+        """KL in nats from the distributions of these rows to those of as many others."""
+        return from_logits(self.logits, rows) if self._softcap else from_hidden(self.head, rows)
+
     def _capped(self, logits: Tensor) -> Tensor:
         return self._softcap * torch.tanh(logits / self._softcap) if self._softcap else logits
 
@@ -179,18 +186,8 @@ class Network:
         return list(torch.split(found, [len(s.text_ids) for s in sequences]))
 
     def _sharp(self, rows: Tensor, targets: Tensor) -> Tensor:
-        """Log-probability of each row's target, free of the rounding of logits, float32 [rows].
-
-        bfloat16 holds a logit of 20 to 1/16 only. The logits that decide, the target's and the likeliest token's, are
-        computed again in float32; the others hardly count in the sum.
-        """
-        logits = self.head(rows).float()
-        decisive = torch.stack([targets, logits.argmax(dim=1)], dim=1)
-        weights = self.head.weight[decisive].float()  # [rows, 2, width]
-        exact = torch.einsum("rw,rkw->rk", rows.float(), weights)
-        if self.head.bias is not None:
-            exact = exact + self.head.bias[decisive].float()
-        logits = self._capped(logits.scatter(1, decisive, exact))
+        """Log-probability of each row's target, free of the rounding of logits, float32 [rows]."""
+        logits = self._capped(sharp_logits(self.head, rows, targets))
         # Not logsumexp: on a CPU it took fifteen times as long.
         return logits.log_softmax(dim=1).gather(1, targets[:, None])[:, 0]
 

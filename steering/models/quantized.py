@@ -14,6 +14,7 @@ from torch import Tensor
 
 from steering.control_vector import ControlVector
 from steering.models.chat_model import ChatModel
+from steering.models.divergence import Divergence, from_logits
 from steering.models.network import Directions, ScoredText
 
 
@@ -63,6 +64,10 @@ class QuantizedNetwork:
     def logits(self, rows: Tensor) -> Tensor:
         """Log-probabilities are logits, too; float32."""
         return rows.float()
+
+    def divergence_from(self, rows: Tensor) -> Divergence:
+        """See `Network.divergence_from`."""
+        return from_logits(self.logits, rows)
 
     def token_logprobs(self, batch: PreparedText, directions: Directions | None = None) -> Tensor:
         """Log-probability of every scored token in nats, float32 [rows]."""
