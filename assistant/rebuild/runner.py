@@ -41,7 +41,7 @@ CHILD_ENVIRONMENT = {
 }
 """Threads that wait spin for microseconds only, then sleep: as fast alone, a quarter faster beside other work. glibc
 keeps freed memory for the next tensor instead of asking the kernel for zeroed pages each time: some percent faster."""
-PIPELINE_VERSION = 5
+PIPELINE_VERSION = 6
 """Goes up whenever the same items would give another profile."""
 
 
