@@ -128,7 +128,7 @@ def _read(data: Path, users: int | None, seed: int) -> _Data:
         say_left_out(line)
     if not people:
         raise AssistantError(f"{data}: nobody in it has both a history and a test; see the lines above")
-    return _Data(draw(people, users or len(people), seed, min_history=1, left_out=()), texts, left_out)
+    return _Data(draw(people, users or len(people), seed), texts, left_out)
 
 
 async def _evaluated(

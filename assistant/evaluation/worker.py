@@ -136,7 +136,8 @@ class _Run:
 
 
 def _study(request: Evaluate, estimator: Estimator, chat: LlamaChat, neutral: NeutralReplies) -> Study:
-    from steering.evaluation.study import Damage, Options, Study
+    from steering.evaluation.ground import Damage
+    from steering.evaluation.study import Options, Study
     from steering.neutral import Question, load_neutral_set
 
     own = load_neutral_set()

@@ -144,6 +144,10 @@ class Calibration:
         enough = max(i for i, gain in enumerate(gains) if gain >= KEPT_GAIN * max(gains) or gain == max(gains))
         return replace(compared, dose=doses[enough], gain=gains[enough], kl=TARGET_KLS[enough])
 
+    def neutral_kl(self, blocks: tuple[int, ...]) -> NeutralKl:
+        """What candidates in these blocks are brought to COMPARE_KL on."""
+        return self._ground(blocks).kl
+
     @cached_property
     def unsteered(self) -> Nll:
         """NLL of the tuning texts without a vector."""

@@ -86,8 +86,8 @@ class Finisher:
         network, tokenizer = estimator.network, estimator.tokenizer
         self._plain_kl = NeutralKl(network, neutral.choosing().scored(tokenizer), self._block)
         self._norms = self._plain_kl.residual_norms(choice.candidate.blocks)
-        steered = self._judging.scored(tokenizer, system) if system else None
-        self._kl = NeutralKl(network, self._judging.scored(tokenizer), self._block, steered)
+        kl = NeutralKl(network, self._judging.scored(tokenizer), self._block)
+        self._kl = kl.after(self._judging.scored(tokenizer, system)) if system else kl
         known = load_neutral_set()
         self._harm = NeutralHarm(
             network, tokenizer, self._block, kl=self._kl, texts=known.texts, questions=known.questions

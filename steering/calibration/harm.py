@@ -6,6 +6,7 @@ accuracy by the likelihood of the choices. Generated replies are looked at in `s
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,23 +36,19 @@ class TeacherForcedHarm:
 
 
 class NeutralKl:
-    """Mean KL(unsteered || steered) per token on neutral replies, from one block on.
+    """Mean KL(unsteered || steered) per token on neutral replies, from one block on."""
 
-    `steered_replies` are the same replies after another prompt (with the description), where there is one.
-    """
-
-    def __init__(
-        self,
-        network: LanguageModel,
-        replies: Sequence[ScoredText],
-        block: int,
-        steered_replies: Sequence[ScoredText] | None = None,
-    ) -> None:
-        self._network = network
-        self._plain = network.prepare(replies, block)
+    def __init__(self, network: LanguageModel, replies: Sequence[ScoredText], block: int) -> None:
+        self._network, self._block = network, block
+        self._plain = self._batches = network.prepare(replies, block)
         with torch.inference_mode():
             self._from_unsteered = [network.divergence_from(rows) for rows in network.rows_by_text(self._plain)]
-        self._batches = self._plain if steered_replies is None else network.prepare(steered_replies, block)
+
+    def after(self, replies: Sequence[ScoredText]) -> NeutralKl:
+        """The KL of the same replies after other prompts (with the description) from what they are without these."""
+        other = copy.copy(self)
+        other._batches = self._network.prepare(replies, self._block)
+        return other
 
     def residual_norms(self, blocks: Sequence[int]) -> dict[int, float]:
         """Median norms of the blocks' outputs on the unsteered replies, which doses are relative to."""

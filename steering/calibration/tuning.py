@@ -80,7 +80,8 @@ def choose_settings(
     alone = calibration.with_best_dose(compared)
     # The description has a KL of its own: beside it no more than COMPARE_KL, or both together reach the budget's edge.
     beside = min(alone, compared, key=lambda candidate: candidate.kl)
-    described = _gains_with_description(estimator, beside, tune, neutral, description, calibration.unsteered)
+    kl = calibration.neutral_kl(beside.blocks)
+    described = _gains_with_description(estimator, beside, tune, neutral, description, calibration.unsteered, kl)
     if own_words and description:
         return Choice(beside, "both" if described["both"].gain > described["description"].gain else "description")
     form = choose_form(alone.gain, described)
@@ -125,15 +126,14 @@ def _gains_with_description(
     neutral: NeutralReplies,
     description: str,
     unsteered: Nll,
+    plain_kl: NeutralKl,
 ) -> dict[Form, Described]:
     """The description alone, then with the vector."""
     if not description:
         return {}
     network, tokenizer = estimator.network, estimator.tokenizer
     system = description_system(description)
-    block = min(candidate.blocks)
-    held = HeldOut(network, [scored_text(tokenizer, item, system) for item in tune], block)
-    replies = neutral.choosing()
-    kl = NeutralKl(network, replies.scored(tokenizer), block, replies.scored(tokenizer, system))
+    held = HeldOut(network, [scored_text(tokenizer, item, system) for item in tune], min(candidate.blocks))
+    kl = plain_kl.after(neutral.choosing().scored(tokenizer, system))
     forms: tuple[tuple[Form, Directions], ...] = (("description", {}), ("both", candidate.directions()))
     return {form: Described(held.nll(directions).gain_over(unsteered), kl(directions)) for form, directions in forms}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import exp, sqrt
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -33,13 +33,13 @@ from steering.calibration.candidates import (
     fit_candidate,
 )
 from steering.calibration.finish import as_control_vector
-from steering.calibration.harm import MultipleChoice, NeutralKl, plain_text, reply_text
 from steering.calibration.heldout import HeldOut, Nll
 from steering.calibration.split import MAX_TUNE
 from steering.calibration.tuning import NeutralReplies
 from steering.description import template_description
 from steering.effects.phrases import rank_phrases
 from steering.effects.token_effects import TokenEffects
+from steering.evaluation.ground import Damage, Ground
 from steering.evaluation.methods import PROMPT_TOKENS, RandomDirections, learned_by
 from steering.evaluation.names import (
     DESCRIPTION,
@@ -61,21 +61,12 @@ from steering.learning import own_replies
 from steering.material import scored_text
 from steering.models.chat_model import ChatModel
 from steering.models.estimator import Estimator
-from steering.neutral import Question
 from steering.prompts import description_system
 
 WITHIN = 0.02
 """A tenth more KL is a twentieth more gain, which is as much as methods differ by."""
 REPLY_TOKENS = 80
 Vector = Mapping[int, npt.NDArray[np.float32]]
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """What harm is measured on beside the neutral replies: texts for the perplexity, questions of four choices."""
-
-    texts: tuple[str, ...]
-    questions: tuple[Question, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +129,12 @@ class Study:
     ) -> None:
         self.estimator, self.chat, self.neutral, self.options = estimator, chat, neutral, options
         self._damage = damage
-        self._grounds: dict[tuple[int, ...], _Ground] = {}
+        self._grounds: dict[tuple[int, ...], Ground] = {}
 
-    def ground(self, blocks: tuple[int, ...]) -> _Ground:
+    def ground(self, blocks: tuple[int, ...]) -> Ground:
         """Neutral replies, texts and questions from the lowest of the blocks on."""
         if blocks not in self._grounds:
-            self._grounds[blocks] = _Ground(self.estimator, self.neutral.judging(), self._damage, blocks)
+            self._grounds[blocks] = Ground(self.estimator, self.neutral.judging(), self._damage, blocks)
         return self._grounds[blocks]
 
     @cached_property
@@ -155,37 +146,6 @@ class Study:
     def subject(self, person: Person, effects: Mapping[str, TokenEffects]) -> Subject:
         """A person to measure methods on; `effects` of the history by item id."""
         return Subject(self, person, effects)
-
-
-class _Ground:
-    """Harm from one set of blocks on; what is slow is computed when it is first asked for."""
-
-    def __init__(self, estimator: Estimator, neutral: NeutralReplies, damage: Damage, blocks: tuple[int, ...]) -> None:
-        self._estimator, self._neutral, self._damage, self._block = estimator, neutral, damage, min(blocks)
-        self.kl = NeutralKl(estimator.network, neutral.scored(estimator.tokenizer), self._block)
-        self.norms = self.kl.residual_norms(blocks)
-
-    def kl_after(self, system: Callable[[str], str]) -> NeutralKl:
-        """KL with a system prompt before every neutral request."""
-        tokenizer, neutral = self._estimator.tokenizer, self._neutral
-        pairs = [pair for pair in zip(neutral.requests, neutral.replies, strict=True) if pair[1].strip()]
-        steered = [reply_text(tokenizer, request, reply, system(request)) for request, reply in pairs]
-        return NeutralKl(self._estimator.network, neutral.scored(tokenizer), self._block, steered)
-
-    @cached_property
-    def _texts(self) -> HeldOut:
-        estimator = self._estimator
-        texts = [plain_text(estimator.tokenizer, text) for text in self._damage.texts]
-        return HeldOut(estimator.network, texts, self._block)
-
-    @cached_property
-    def _questions(self) -> MultipleChoice:
-        estimator = self._estimator
-        return MultipleChoice(estimator.network, estimator.tokenizer, self._damage.questions, self._block)
-
-    def damage(self, directions: Mapping[int, Tensor]) -> tuple[float, float]:
-        """Perplexity on the texts and accuracy on the questions."""
-        return exp(self._texts.nll(directions).mean), self._questions.accuracy(directions)
 
 
 class Subject:
@@ -341,7 +301,7 @@ class Subject:
         return held.nll(directions).gain_over(unsteered)
 
     def _curve(
-        self, candidate: Candidate, ground: _Ground, system: Callable[[str], str]
+        self, candidate: Candidate, ground: Ground, system: Callable[[str], str]
     ) -> tuple[tuple[Point, ...], Candidate]:
         """Gain at each KL, and the vector at KL."""
         points, at_compared, reached = [], candidate, KL
@@ -353,7 +313,7 @@ class Subject:
             at_compared = candidate if target == KL else at_compared
         return tuple(points), at_compared
 
-    def _damage(self, ground: _Ground, directions: Mapping[int, Tensor]) -> tuple[float | None, float | None]:
+    def _damage(self, ground: Ground, directions: Mapping[int, Tensor]) -> tuple[float | None, float | None]:
         return (None, None) if self._study.options.quick else ground.damage(directions)
 
     def _replies(self, system: Callable[[str], str], candidate: Candidate | None) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """`python -m tests.benchmarks.drift DATA.jsonl RESULTS.jsonl`: steer every position, or generated tokens only?
 
-Takes the people and vectors of `tests.benchmarks.vectors` (same data, same results file). Both ways are scaled to the
-same mean KL on the model's own neutral replies (0.1 nats), in llama.cpp, and compared on conversations of ten turns:
-the gain on the person's test texts alone and at the end of such a conversation, and what ten turns of the model's own
-replies drift to.
+Takes the people and vectors of `assistant evaluate DATA.jsonl` (RESULTS is the file of results that it keeps). Both are
+scaled to the same mean KL on the model's own neutral replies (0.1 nats), in llama.cpp, and compared on conversations of
+ten turns: the gain on the person's test texts alone and at the end of such a conversation, and what ten turns of the
+model's own replies drift to.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from steering.calibration.replies import repetition
 from steering.calibration.tuning import NeutralReplies
 from steering.control_vector import ControlVector
 from steering.evaluation.attribution import StyleClassifier
-from steering.evaluation.comparison import KL
-from steering.evaluation.people import Person, read_people
+from steering.evaluation.names import KL
+from steering.evaluation.people import Person
 from steering.items import PreferenceItem
 from steering.learning import neutral_replies
-from tests.benchmarks.vectors import read, tell
+from tests.benchmarks.steered_people import steered_people, tell
 
 TURNS = 10
 WINDOW = 4096
@@ -227,16 +227,14 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    done = {row["user_id"] for row in read(arguments.results)}
-    with arguments.data.open() as lines:
-        people = [person for person in read_people(lines) if person.user_id in done]
     model = arguments.model or bundled_model()
-    neutral = neutral_replies(LlamaChat(model, SAMPLING, None), (), lambda _: None).judging()
+    chat = LlamaChat(model, SAMPLING, None)
+    people = steered_people(arguments.data, arguments.results, chat.architecture)
+    neutral = neutral_replies(chat, (), lambda _: None).judging()
     conversations = Conversations(model)
     rows = []
-    for number, person in enumerate(people, 1):
+    for number, (person, vector) in enumerate(people, 1):
         tell(f"{number} of {len(people)}")
-        vector = ControlVector.read_gguf(arguments.results.with_suffix(".vectors") / f"{person.user_id}.gguf")
         rows.append(judge(conversations, neutral, person, vector))
     tell("")
     print(json.dumps(rows) if arguments.json else table(rows))

@@ -1,9 +1,9 @@
 """`python -m tests.benchmarks.visible DATA.jsonl RESULTS.jsonl`: can a reader see whose replies they are?
 
-Takes the people and vectors of `tests.benchmarks.vectors` (same data, same results file) and lets the chat model answer
-their test requests: unsteered, with the description as system prompt, with the vector, with both, under the default
-sampling. `--strengths` are shares of the dose at which the vectors were compared. `--pairs FILE` writes unsteered and
-steered replies side by side in random order, for a blind test.
+Takes the people and vectors of `assistant evaluate DATA.jsonl` (RESULTS is the file of results that it keeps) and lets
+the chat model answer their test requests: unsteered, with the description as system prompt, with the vector, with both,
+under the default sampling. `--strengths` are shares of the dose at which the vectors were compared. `--pairs FILE`
+writes unsteered and steered replies side by side in random order, for a blind test.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from steering.calibration.replies import repetition
 from steering.control_vector import ControlVector
 from steering.description import template_description
 from steering.evaluation.attribution import Recognised, StyleClassifier, recognised
-from steering.evaluation.people import Person, read_people
+from steering.evaluation.people import Person
 from steering.learning import neutral_replies
 from steering.prompts import description_system
-from tests.benchmarks.vectors import read, tell
+from tests.benchmarks.steered_people import steered_people, tell
 
 REQUESTS = 6
 REPLY_TOKENS = 80
@@ -51,22 +51,24 @@ def replies(
 
 
 def judge(
-    chat: LlamaChat, people: Sequence[Person], arguments: argparse.Namespace, on_pairs: Callable[[list[str]], None]
+    chat: LlamaChat,
+    people: Sequence[tuple[Person, ControlVector]],
+    strengths: Sequence[float],
+    on_pairs: Callable[[list[str]], None],
 ) -> dict[str, list[dict[str, float]]]:
     """By way of replying, one row a person."""
     neutral = neutral_replies(chat, (), lambda _: None).replies
     rows: dict[str, list[dict[str, float]]] = {}
-    for number, person in enumerate(people):
+    for number, (person, vector) in enumerate(people):
         tell(f"{number + 1} of {len(people)}")
         own = [item.text for item in person.history]
-        others = [item.text for other in people if other is not person for item in other.history]
+        others = [item.text for other, _ in people if other is not person for item in other.history]
         random.Random(0).shuffle(others)
         classifier = StyleClassifier(own, [*others[:OTHERS], *neutral])
         # The phrases of a description come from effects, which are not kept; its habits are what can be seen.
         description = description_system(template_description(person.history, ()))
-        vector = ControlVector.read_gguf(arguments.results.with_suffix(".vectors") / f"{person.user_id}.gguf")
         unsteered: list[str] = []
-        for name, given in replies(chat, person, description, vector, arguments.strengths):
+        for name, given in replies(chat, person, description, vector, strengths):
             unsteered = unsteered or given
             found: Recognised = recognised(classifier, own, unsteered, given)
             repeated = float(np.mean([repetition(reply) for reply in given]))
@@ -111,12 +113,10 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    done = {row["user_id"] for row in read(arguments.results)}
-    with arguments.data.open() as lines:
-        people = [person for person in read_people(lines) if person.user_id in done]
     chat = LlamaChat(arguments.model or bundled_model(), Settings().sampling.as_sampling(), None)
+    people = steered_people(arguments.data, arguments.results, chat.architecture)
     blind: list[str] = []
-    rows = judge(chat, people, arguments, blind.extend)
+    rows = judge(chat, people, arguments.strengths, blind.extend)
     if arguments.pairs:
         arguments.pairs.write_text("\n".join(blind) + "\n")
     print(json.dumps(rows) if arguments.json else table(rows))

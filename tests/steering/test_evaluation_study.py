@@ -11,11 +11,12 @@ import torch
 
 from steering.backbones.base import Example
 from steering.calibration.tuning import NeutralReplies
+from steering.evaluation.ground import Damage
 from steering.evaluation.names import DEFAULT, KLS, OTHER_PERSON, SHARED
 from steering.evaluation.people import Person
 from steering.evaluation.reading import people_of, read_texts
 from steering.evaluation.retrieval import Retrieval
-from steering.evaluation.study import Damage, Options, Study
+from steering.evaluation.study import Options, Study
 from steering.items import PreferenceItem, Source
 from steering.learning import score_history
 from steering.material import scored_text

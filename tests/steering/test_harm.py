@@ -51,7 +51,7 @@ def test_kl_equals_a_direct_computation(network, model, texts, block, norm):
 def test_kl_after_another_prompt(network, model, texts):
     described = [ScoredText((5, 6, 7, *t.prompt_ids), t.text_ids) for t in texts]
     directions = make_directions(1, norm=2.0)
-    kl = NeutralKl(network, texts, 1, described)
+    kl = NeutralKl(network, texts, 1).after(described)
     assert kl(directions) == pytest.approx(direct_kl(model, texts, directions, described), rel=1e-3)
     assert kl({}) == pytest.approx(direct_kl(model, texts, {}, described), rel=1e-3)
 

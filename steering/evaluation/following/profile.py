@@ -62,9 +62,7 @@ class ProfileMaker:
         description = self._description(history)
         system = description_system(description)
         fitted = self._at_kl(BACKBONES["prompt-contrast"], self._contrasts(system))
-        network, tokenizer = self.estimator.network, self.estimator.tokenizer
-        plain, described = self._judging.scored(tokenizer), self._judging.scored(tokenizer, system)
-        kl = NeutralKl(network, plain, min(self.blocks), described)
+        kl = self._kl.after(self._judging.scored(self.estimator.tokenizer, system))
         return Learned(description, fitted.directions(), fitted.kl, kl({}), kl(fitted.directions()))
 
     def random(self, seed: str) -> tuple[Mapping[int, Tensor], float]:
