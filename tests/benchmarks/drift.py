@@ -20,9 +20,8 @@ import numpy.typing as npt
 
 from assistant.engine.abort import AbortFlag
 from assistant.engine.llama import LlamaContext, Sampler
-from assistant.engine.protocol import Load, Turn
+from assistant.engine.protocol import Load, Tuning, Turn
 from assistant.engine.session import Session
-from assistant.models.bundled import bundled_model
 from assistant.rebuild.llama_chat import LlamaChat, spare_cores
 from assistant.settings import Settings
 from steering.calibration.replies import repetition
@@ -33,6 +32,7 @@ from steering.evaluation.names import KL
 from steering.evaluation.people import Person
 from steering.items import PreferenceItem
 from steering.learning import neutral_replies
+from tests.benchmarks.model import the_bundled_model
 from tests.benchmarks.steered_people import steered_people, tell
 
 TURNS = 10
@@ -48,6 +48,8 @@ SAMPLING = Settings().sampling.as_sampling()
 
 Directions = Mapping[int, npt.NDArray[np.float32]]
 Floats = npt.NDArray[np.float32]
+Rows = dict[str, dict[str, float]]
+"""Figures by way."""
 
 
 class PositionwiseContext(LlamaContext):
@@ -80,7 +82,7 @@ class Conversations:
 
     def __init__(self, model: Path) -> None:
         self._session = Session(Load(str(model)), AbortFlag())
-        self._context = PositionwiseContext(self._session.model, WINDOW, spare_cores())
+        self._context = PositionwiseContext(self._session.model, WINDOW, Tuning(spare_cores()))
 
     def logprobs(self, turns: Sequence[Turn], text: str, way: Way) -> tuple[list[int], Floats]:
         """The text's tokens after the turns, and the distribution of each, [tokens, vocabulary], nats."""
@@ -126,7 +128,7 @@ WAYS: dict[str, Callable[[Directions], Way]] = {
 }
 
 
-def judge(conversations: Conversations, neutral: NeutralReplies, person: Person, vector: ControlVector) -> dict:
+def judge(conversations: Conversations, neutral: NeutralReplies, person: Person, vector: ControlVector) -> Rows:
     """One row a way: gains in nats/token, and figures of the model's own replies by third of the conversation."""
     own = [item.text for item in person.history]
     classifier = StyleClassifier(own, neutral.replies)
@@ -211,7 +213,7 @@ def at_kl(
     return strength
 
 
-def table(rows: Sequence[Mapping[str, Mapping[str, float]]]) -> str:
+def table(rows: Sequence[Rows]) -> str:
     """Markdown, means over people."""
     names = list(next(iter(rows[0].values())))
     lines = [f"| steered | {' | '.join(names)} |", "| --- |" + " --- |" * len(names)]
@@ -224,14 +226,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("results", type=Path)
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--model", type=Path, default=the_bundled_model())
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    model = arguments.model or bundled_model()
-    chat = LlamaChat(model, SAMPLING, None)
+    chat = LlamaChat(arguments.model, SAMPLING, None)
     people = steered_people(arguments.data, arguments.results, chat.architecture)
     neutral = neutral_replies(chat, (), lambda _: None).judging()
-    conversations = Conversations(model)
+    conversations = Conversations(arguments.model)
     rows = []
     for number, (person, vector) in enumerate(people, 1):
         tell(f"{number} of {len(people)}")

@@ -32,14 +32,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from assistant.models.bundled import bundled_model
 from steering.effects.history import Job, history_slot, plan
 from steering.effects.token_effects import TokenEffects, score
 from steering.items import PreferenceItem, Source
 from steering.models.estimator import Estimator, load_estimator
 from steering.models.limits import MAX_HISTORY_TOKENS
+from steering.models.network import Network
 from steering.neutral import load_neutral_set
 from steering.prompts import history_system, render_prompt, tokenize_text
+from tests.benchmarks.model import the_bundled_model
 
 FLOOR_SEQUENCE, FLOOR_BATCH = 512, 4
 MIB = 2**20
@@ -69,7 +70,8 @@ def naive(model: Any, prompt: tuple[int, ...], text: tuple[int, ...]) -> torch.T
     """Log-probabilities of the text's tokens from a full pass with all logits."""
     logits = model(input_ids=torch.tensor([prompt + text], device=model.device), use_cache=False).logits[0]
     logprobs = logits.float().log_softmax(-1)[len(prompt) - 1 : -1]
-    return logprobs.gather(1, torch.tensor(text, device=model.device)[:, None])[:, 0]
+    found: torch.Tensor = logprobs.gather(1, torch.tensor(text, device=model.device)[:, None])[:, 0]
+    return found
 
 
 def run_naive(estimator: Estimator, jobs: Sequence[Job]) -> dict[str, Any]:
@@ -98,6 +100,12 @@ def unique_tokens(sequences: Sequence[tuple[int, ...]]) -> list[int]:
     return list(chain.from_iterable(ids[start:] for ids, start in zip(ordered, shared, strict=True)))
 
 
+def network_of(estimator: Estimator) -> Network:
+    """Torch's; the benchmark loads no other."""
+    assert isinstance(estimator.network, Network)
+    return estimator.network
+
+
 @torch.inference_mode()
 def run_floor(estimator: Estimator, tokens: Sequence[int]) -> float:
     """Seconds of one pass of the body over so many tokens, in large even batches."""
@@ -108,7 +116,7 @@ def run_floor(estimator: Estimator, tokens: Sequence[int]) -> float:
         whole = len(batch) // FLOOR_SEQUENCE * FLOOR_SEQUENCE
         for ids in (batch[:whole].reshape(-1, FLOOR_SEQUENCE), batch[whole:][None]):
             if ids.numel():
-                estimator.network.decoder(input_ids=ids.to(estimator.network.device), use_cache=False)
+                network_of(estimator).decoder(input_ids=ids.to(estimator.network.device), use_cache=False)
     if estimator.network.device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - started
@@ -151,7 +159,7 @@ def run_ours_and_floor(estimator: Estimator, jobs: Sequence[Job], rounds: int) -
         if len(ours) == 1:
             peak = peak_resident()
         floor.append(run_floor(estimator, tokens))
-    weights = sum(p.numel() * p.element_size() for p in estimator.network.decoder.parameters()) / MIB
+    weights = sum(p.numel() * p.element_size() for p in network_of(estimator).decoder.parameters()) / MIB
     return {
         "ours": ours,
         "floor": floor,
@@ -224,7 +232,7 @@ def flat(effects: dict[str, list[float]]) -> Iterator[float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=bundled_model())
+    parser.add_argument("--model", type=Path, default=the_bundled_model())
     parser.add_argument("--items", type=int, default=60)
     parser.add_argument("--tokens", type=int, default=120)
     parser.add_argument("--rounds", type=int, default=3)

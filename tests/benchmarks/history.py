@@ -114,7 +114,7 @@ def fill(store: Store, seed: int) -> int:
                 text = writer.text(OWN_WORDS if own else REPLY_WORDS, topic)
                 text_bytes += len(text.encode())
                 said = to_timestamp(when + timedelta(seconds=30 * place))
-                told = ("user", text, "complete", "typed", said, None, None)
+                told: tuple[str | None, ...] = ("user", text, "complete", "typed", said, None, None)
                 if not own:
                     stats = {"reply_tokens": 90, "prompt_tokens": 40, "seconds": 2.5, "reason": "end"}
                     told = ("assistant", text, "complete", "generated", said, chance.choice(MODELS), json.dumps(stats))
@@ -179,7 +179,7 @@ def measure(seed: int, rounds: int) -> dict[str, float | str]:
             text_bytes = fill(store, seed)
         with Store(path) as store:
             lists = [milliseconds(store.conversations.list) for _ in range(7)]
-            leaf = store.conversations.get(1).active_leaf_id
+            leaf = store.conversations.get(1).active_leaf_id or 0
             opens = [milliseconds(partial(store.messages.branch, leaf)) for _ in range(7)]
             by_kind: dict[str, list[float]] = {}
             slowest = (0.0, "")

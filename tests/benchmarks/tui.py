@@ -28,9 +28,9 @@ from pathlib import Path
 import textual
 
 from assistant.conversation.chat import ChatEvent
-from assistant.models.bundled import bundled_model
 from assistant.records import Piece
 from tests.assistant.conftest import COMMAND, command_environment, prepare_home, query
+from tests.benchmarks.model import the_bundled_model
 from tests.gguf_copies import write_pruned_model
 from tests.trust.terminal import PLACEHOLDER, Terminal
 from tests.tui.chat_doubles import ScriptedChat, ScriptedHistory
@@ -75,7 +75,7 @@ def starts(rounds: int) -> dict[str, float]:
     """Medians of what takes turns, in ms."""
     found: dict[str, list[float]] = {"floor_ms": [], "first_paint_ms": [], "chat_ms": [], "help_ms": []}
     with tempfile.TemporaryDirectory() as folder:
-        home = prepare_home(Path(folder) / "home", bundled_model())
+        home = prepare_home(Path(folder) / "home", the_bundled_model())
         paint_seconds(home)  # the first start also makes the history
         for _ in range(rounds):
             found["floor_ms"].append(run_seconds([sys.executable, "-c", "import textual"]))
@@ -88,9 +88,9 @@ def starts(rounds: int) -> dict[str, float]:
 
 def echoes() -> dict[str, float]:
     """Beside a reply of the bundled model, and beside a faster one."""
-    echo_ms, rate = echo(bundled_model())
+    echo_ms, rate = echo(the_bundled_model())
     with tempfile.TemporaryDirectory() as folder:
-        fast = write_pruned_model(bundled_model(), Path(folder) / "fast.gguf", FAST_BLOCKS)
+        fast = write_pruned_model(the_bundled_model(), Path(folder) / "fast.gguf", FAST_BLOCKS)
         fast_ms, fast_rate = echo(fast)
     return {
         "echo_ms": echo_ms,
@@ -103,7 +103,7 @@ def echoes() -> dict[str, float]:
 def echo(model: Path) -> tuple[float, float]:
     """The median from a key to its letter, in ms, and how many tokens of a reply by `model` came a second meanwhile."""
     with tempfile.TemporaryDirectory() as folder:
-        home = prepare_home(Path(folder) / "home", bundled_model(), length=6000, context=8192)
+        home = prepare_home(Path(folder) / "home", the_bundled_model(), length=6000, context=8192)
         texts = Path(folder) / "texts.jsonl"
         texts.write_text("".join(_line(index) for index in range(40)), encoding="utf-8")
         subprocess.run(

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-from assistant.models.bundled import bundled_model
 from assistant.rebuild.llama_chat import LlamaChat
 from assistant.settings import Settings
 from steering.calibration.replies import repetition
@@ -27,6 +26,7 @@ from steering.evaluation.attribution import Recognised, StyleClassifier, recogni
 from steering.evaluation.people import Person
 from steering.learning import neutral_replies
 from steering.prompts import description_system
+from tests.benchmarks.model import the_bundled_model
 from tests.benchmarks.steered_people import steered_people, tell
 
 REQUESTS = 6
@@ -108,12 +108,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("results", type=Path)
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--model", type=Path, default=the_bundled_model())
     parser.add_argument("--strengths", type=float, nargs="+", default=[1.0, 1.5])
     parser.add_argument("--pairs", type=Path)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    chat = LlamaChat(arguments.model or bundled_model(), Settings().sampling.as_sampling(), None)
+    chat = LlamaChat(arguments.model, Settings().sampling.as_sampling(), None)
     people = steered_people(arguments.data, arguments.results, chat.architecture)
     blind: list[str] = []
     rows = judge(chat, people, arguments.strengths, blind.extend)

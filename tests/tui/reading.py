@@ -1,7 +1,10 @@
 """What a test reads off the chat screen, and how it writes a message."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
+from textual.app import App
 from textual.widgets import Static
 
 from assistant.records import MessageState
@@ -13,7 +16,7 @@ from tui.widgets.status import StatusLine
 SECONDS = 120
 
 
-def views(app) -> list[MessageView]:
+def views(app: App[Any]) -> list[MessageView]:
     return app.screen_stack[1].query_one(MessageList).views()
 
 
@@ -29,7 +32,7 @@ def status(app) -> str:
     return app.screen_stack[1].query_one(StatusLine).content.plain
 
 
-def complete(app):
+def complete(app: App[Any]) -> Callable[[], bool]:
     return lambda: bool(views(app)) and views(app)[-1].record.state is not MessageState.STREAMING
 
 
