@@ -150,6 +150,9 @@ class Finisher:
             unseen = at_kl(self._fit(examples), self._plain_kl, self._plain_kl(shipped.candidate.directions()))
         steered = described.nll(unseen.directions())
         gain = steered.gain_over(unsteered)
+        description_gain = 0.0
+        if self._system:
+            description_gain = described.nll().gain_over(unsteered) if unseen.dose > 0 else gain
         gains = {s: _at(s, unseen, gain, lambda at_it: described.nll(at_it).gain_over(unsteered)) for s in STRENGTHS}
         return Measured(
             nll_unsteered=unsteered.mean,
@@ -158,7 +161,7 @@ class Finisher:
             interval=steered.gain_interval(unsteered),
             gain_random=self._random_gain(plain, unsteered, shipped.candidate),
             gain_other=self._another_gain(plain, unsteered, shipped.candidate),
-            description_gain=described.nll().gain_over(unsteered) if self._system else 0.0,
+            description_gain=description_gain,
             curve=tuple(StrengthPoint(s, gains[s], kl) for s, kl in shipped.kl_by_strength.items()),
         )
 
