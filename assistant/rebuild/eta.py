@@ -43,9 +43,9 @@ class Progress:
 class TimeLeft:
     """Turns the child's messages into progress with a time left."""
 
-    def __init__(self, last_seconds: Mapping[str, float]) -> None:
-        """`last_seconds` by stage, of the last rebuild; empty for the first one."""
-        self._expected = {stage: last_seconds.get(stage, TYPICAL_SECONDS[stage]) or 0.1 for stage in STAGES}
+    def __init__(self, expected: Mapping[str, float]) -> None:
+        """`expected` are the seconds that each stage will take."""
+        self._expected = {stage: max(0.1, expected[stage]) for stage in STAGES}
         self._started = time.monotonic()
 
     def progress(self, message: StageProgress) -> Progress:

@@ -21,7 +21,7 @@ from assistant.profile.preferences import LearnableItem, Preferences
 from assistant.profile.profiles import Profiles
 from assistant.profile.version import IMPORTED, Profile
 from assistant.rebuild.eta import Progress, TimeLeft
-from assistant.rebuild.expectation import Expectation, expect
+from assistant.rebuild.expectation import Expectation, expect, seconds_by_stage
 from assistant.rebuild.neutral_cache import NeutralCache
 from assistant.rebuild.protocol import Built, Effect, RebuildFailed, RebuildMessage, Scored, StageProgress, Start
 from assistant.records import LeftOut, PreferenceItem
@@ -91,12 +91,7 @@ class Rebuild:
 
         Raises: ModelError: there is no model, or it cannot be used.
         """
-        mark = await asyncio.to_thread(self._model.fingerprint)
-        # How long an imported version took says something of another machine.
-        own = [record for record in self._store.profiles.list() if record.inputs_hash != IMPORTED]
-        made = [record for record in own if record.model_fingerprint == mark]
-        newest = max(made, key=lambda record: record.version, default=None)
-        last = newest.outcome.get("seconds", {}) if newest else {}
+        last = self._last_seconds(await asyncio.to_thread(self._model.fingerprint))
         choice = self._settings().preferences.estimator
         free = psutil.virtual_memory().available
         return await asyncio.to_thread(expect, self._model, self._paths, last, free, choice)
@@ -119,7 +114,8 @@ class Rebuild:
             if latest and latest.inputs_hash == inputs_hash and not latest.stale and not force:
                 yield Rebuilt(self._profiles.get(latest.version), unchanged=True)
                 return
-            timing = TimeLeft(latest.outcome.get("seconds", {}) if latest else {})
+            last = self._last_seconds(start.fingerprint)
+            timing = TimeLeft(await asyncio.to_thread(seconds_by_stage, self._model, last))
             self._child = await self._spawn()
             await self._send(start)
             while not isinstance(message := await self._receive(), Built):
@@ -134,6 +130,13 @@ class Rebuild:
                 self._child.kill()
                 await self._child.close()
                 self._child = None
+
+    def _last_seconds(self, fingerprint: str) -> dict[str, float]:
+        """What the stages of the last rebuild with a model took; empty where there was none on this machine."""
+        own = [record for record in self._store.profiles.list() if record.inputs_hash != IMPORTED]
+        made = [record for record in own if record.model_fingerprint == fingerprint]
+        newest = max(made, key=lambda record: record.version, default=None)
+        return newest.outcome.get("seconds", {}) if newest else {}
 
     def cancel(self) -> None:
         """End the rebuild that is running; `run` then raises RebuildCancelled."""

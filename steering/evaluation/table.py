@@ -46,7 +46,8 @@ def markdown(found: Mapping[str, Any]) -> str:
 def _tells(pair: str) -> bool:
     """Whether it holds SteerX against its backbone, or the best of it against another baseline."""
     first, second = pair.split(">")
-    return first == STEERX + second or (first == f"{STEERX}optimized" and second in AGAINST)
+    own = first in (STEERX + second, f"{STEERX}{second}-sum")
+    return own or (first == f"{STEERX}optimized" and second in AGAINST)
 
 
 def _row(*cells: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from assistant.models.header import count_parameters
 from assistant.rebuild.eta import TYPICAL_SECONDS
-from assistant.rebuild.expectation import Expectation, expect
+from assistant.rebuild.expectation import Expectation, expect, seconds_by_stage
 from steering.models.memory import WORKING_BYTES
 from tests.assistant.made import add_profile, vector_bytes
 
@@ -27,6 +29,13 @@ def test_it_depends_on_the_model_the_memory_and_the_last_time(assistant):
     assert (again.convert, again.guessed, again.seconds) == (False, False, 7.0)
     assert again.memory < first.memory
     assert not look({}, 0).in_torch
+
+
+def test_each_stage_takes_longer_with_a_larger_model_that_learned_nothing_yet(assistant, monkeypatch):
+    monkeypatch.setattr("assistant.rebuild.expectation.count_parameters", lambda _: 405_000_000)
+    first = seconds_by_stage(assistant.model, {})
+    assert first == {stage: pytest.approx(3 * typical) for stage, typical in TYPICAL_SECONDS.items()}
+    assert seconds_by_stage(assistant.model, TYPICAL_SECONDS) == TYPICAL_SECONDS
 
 
 def test_what_was_chosen_counts_whatever_the_memory(assistant):

@@ -12,6 +12,7 @@ from steering.evaluation.extras import MissingLibraryError, check_libraries
 from steering.evaluation.names import ALL, DEFAULT, PLAIN, ordered
 from steering.evaluation.plot import draw
 from steering.evaluation.summary import interval, mean_of, pairs
+from steering.evaluation.table import markdown
 from steering.evaluation.texts import WORDS, Attribution, form, overlap
 
 
@@ -97,3 +98,11 @@ def test_the_plot_needs_only_what_is_in_the_json(tmp_path):
     methods = {"unsteered": point | {"curve": []}, "steerx-caa": point | {"curve": curve}}
     png, svg = draw(json.loads(json.dumps({"people": 3, "model": "m", "methods": methods})), tmp_path / "a.b")
     assert png.read_bytes().startswith(b"\x89PNG") and b"<svg" in svg.read_bytes()
+
+
+def test_the_table_holds_steerx_against_its_backbone_alone_and_summed():
+    pair = {"diff": 0.01, "ci": [0.0, 0.02], "people": 3}
+    names = ("steerx-caa>caa", "steerx-caa-sum>caa", "steerx-caa-sum>stylevector", "caa>steerx-caa")
+    found = {"people": 3, "left_out": 0, "model": "m", "kl": 0.1, "methods": {}, "pairs": dict.fromkeys(names, pair)}
+    shown = [line for line in markdown(found).splitlines() if ">" in line]
+    assert [line.split(" | ")[0] for line in shown] == ["| steerx-caa>caa", "| steerx-caa-sum>caa"]
