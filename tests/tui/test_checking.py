@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from assistant.app import Assistant
+from assistant.models.examine import Finding
 from assistant.paths import resolve_paths
+from assistant.trial import examine_and_try
 from tests.assistant.conftest import prepare_home
 from tests.tiny_models import write_tiny_model
 from tests.tui.reading import status
@@ -63,7 +67,12 @@ async def test_only_what_is_here_is_checked(app, settle) -> None:
         await settle(pilot, lambda: "Only what is here can be checked" in said(app))
 
 
-async def test_the_screen_may_be_left_while_a_model_is_checked(app, settle) -> None:
+async def test_the_screen_may_be_left_while_a_model_is_checked(app, settle, monkeypatch) -> None:
+    async def endless(*what: object) -> list[Finding]:
+        await examine_and_try(*what)  # over within a frame on a fast machine
+        return await asyncio.Future()
+
+    monkeypatch.setattr("tui.screens.models.examine_and_try", endless)
     async with app.run_test(size=(140, 30)) as pilot:
         await opened(pilot, settle)
         await go_to(pilot, settle, here("whole.gguf"))
