@@ -32,7 +32,7 @@ from steering.evaluation.names import KL
 from steering.evaluation.people import Person
 from steering.items import PreferenceItem
 from steering.learning import neutral_replies
-from tests.benchmarks.model import the_bundled_model
+from tests.benchmarks.model import add_model_option
 from tests.benchmarks.steered_people import steered_people, tell
 
 TURNS = 10
@@ -226,7 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("results", type=Path)
-    parser.add_argument("--model", type=Path, default=the_bundled_model())
+    add_model_option(parser)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     chat = LlamaChat(arguments.model, SAMPLING, None)

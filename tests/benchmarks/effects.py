@@ -40,7 +40,7 @@ from steering.models.limits import MAX_HISTORY_TOKENS
 from steering.models.network import Network
 from steering.neutral import load_neutral_set
 from steering.prompts import history_system, render_prompt, tokenize_text
-from tests.benchmarks.model import the_bundled_model
+from tests.benchmarks.model import add_model_option
 
 FLOOR_SEQUENCE, FLOOR_BATCH = 512, 4
 MIB = 2**20
@@ -232,7 +232,7 @@ def flat(effects: dict[str, list[float]]) -> Iterator[float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=the_bundled_model())
+    add_model_option(parser)
     parser.add_argument("--items", type=int, default=60)
     parser.add_argument("--tokens", type=int, default=120)
     parser.add_argument("--rounds", type=int, default=3)

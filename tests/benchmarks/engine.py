@@ -23,7 +23,7 @@ import numpy as np
 from assistant.engine.llama import LlamaContext, LlamaModel
 from assistant.engine.process import Engine
 from assistant.engine.protocol import Finished, Generate, Load, Piece, Prefill, Sampling, Steer, Tuning, Turn
-from tests.benchmarks.model import the_bundled_model
+from tests.benchmarks.model import add_model_option
 from tests.tiny_models import write_tiny_model, write_vector
 
 WINDOW = 2048
@@ -169,7 +169,7 @@ async def measure(path: Path, count: int, rounds: int, threads: int | None) -> d
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=the_bundled_model())
+    add_model_option(parser)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, help="instead of those that the engine finds best")

@@ -26,7 +26,7 @@ from steering.evaluation.attribution import Recognised, StyleClassifier, recogni
 from steering.evaluation.people import Person
 from steering.learning import neutral_replies
 from steering.prompts import description_system
-from tests.benchmarks.model import the_bundled_model
+from tests.benchmarks.model import add_model_option
 from tests.benchmarks.steered_people import steered_people, tell
 
 REQUESTS = 6
@@ -108,7 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("results", type=Path)
-    parser.add_argument("--model", type=Path, default=the_bundled_model())
+    add_model_option(parser)
     parser.add_argument("--strengths", type=float, nargs="+", default=[1.0, 1.5])
     parser.add_argument("--pairs", type=Path)
     parser.add_argument("--json", action="store_true")
