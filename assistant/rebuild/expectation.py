@@ -51,14 +51,11 @@ class Expectation:
         return f"{who}; needs up to {self.memory / 1e9:.1f} GB and {roughly} {minutes} minute{'s' * (minutes > 1)}"
 
 
-def seconds_by_stage(model: ActiveModel, last_seconds: Mapping[str, float]) -> dict[str, float]:
-    """What each stage takes: as the last time with this model, else as with the bundled one, longer for a larger one.
-
-    Raises: ModelError: there is no model, or it cannot be used.
-    """
+def seconds_by_stage(parameters: int, last_seconds: Mapping[str, float]) -> dict[str, float]:
+    """What each stage takes: as the last time with this model, else as with the bundled one, or longer if larger."""
     if last_seconds:
         return {stage: last_seconds.get(stage, 0.0) for stage in TYPICAL_SECONDS}
-    larger = max(1.0, count_parameters(model.path()) / _SEEN_WITH)
+    larger = max(1.0, parameters / _SEEN_WITH)
     return {stage: typical * larger for stage, typical in TYPICAL_SECONDS.items()}
 
 
@@ -81,6 +78,6 @@ def expect(
     convert = choice in (Choice.AUTOMATIC, Choice.TORCH) and not converted
     in_torch = parameters * (CONVERSION_BYTES if convert else _LOADED_BYTES) + WORKING_BYTES
     fits = in_torch <= free if choice == Choice.AUTOMATIC else choice != Choice.CHAT_MODEL
-    seconds = sum(seconds_by_stage(model, last_seconds).values())
+    seconds = sum(seconds_by_stage(parameters, last_seconds).values())
     memory = in_torch if fits else memory_for(model.header().size) + WORKING_BYTES
     return Expectation(fits, fits and convert, memory, seconds, not last_seconds, choice != Choice.AUTOMATIC)

@@ -15,7 +15,7 @@ from assistant.child import Child
 from assistant.conversation.sampling import sampling_in_use
 from assistant.errors import EngineError, RebuildCancelled, RebuildError
 from assistant.models.active import ActiveModel
-from assistant.models.header import read_header
+from assistant.models.header import count_parameters, read_header
 from assistant.paths import Paths
 from assistant.profile.preferences import LearnableItem, Preferences
 from assistant.profile.profiles import Profiles
@@ -114,8 +114,8 @@ class Rebuild:
             if latest and latest.inputs_hash == inputs_hash and not latest.stale and not force:
                 yield Rebuilt(self._profiles.get(latest.version), unchanged=True)
                 return
-            last = self._last_seconds(start.fingerprint)
-            timing = TimeLeft(await asyncio.to_thread(seconds_by_stage, self._model, last))
+            parameters = await asyncio.to_thread(count_parameters, self._model.path())
+            timing = TimeLeft(seconds_by_stage(parameters, self._last_seconds(start.fingerprint)))
             self._child = await self._spawn()
             await self._send(start)
             while not isinstance(message := await self._receive(), Built):

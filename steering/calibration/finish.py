@@ -84,7 +84,7 @@ class Finisher:
         self._system = system
         self._block = min(choice.candidate.blocks)
         network, tokenizer = estimator.network, estimator.tokenizer
-        self._plain_kl = NeutralKl(network, neutral.choosing().scored(tokenizer), self._block)
+        self._plain_kl = choice.neutral_kl
         self._norms = self._plain_kl.residual_norms(choice.candidate.blocks)
         kl = NeutralKl(network, self._judging.scored(tokenizer), self._block)
         self._kl = kl.after(self._judging.scored(tokenizer, system)) if system else kl

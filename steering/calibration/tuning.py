@@ -48,10 +48,11 @@ class NeutralReplies:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The settings that the rest of the rebuild keeps."""
+    """The settings that the rest of the rebuild keeps, and the neutral KL in the chosen blocks that doses went by."""
 
     candidate: Candidate
     form: Form
+    neutral_kl: NeutralKl
 
 
 def choose_settings(
@@ -83,9 +84,10 @@ def choose_settings(
     kl = calibration.neutral_kl(beside.blocks)
     described = _gains_with_description(estimator, beside, tune, neutral, description, calibration.unsteered, kl)
     if own_words and description:
-        return Choice(beside, "both" if described["both"].gain > described["description"].gain else "description")
+        form: Form = "both" if described["both"].gain > described["description"].gain else "description"
+        return Choice(beside, form, kl)
     form = choose_form(alone.gain, described)
-    return Choice(beside if form == "both" else alone, form)
+    return Choice(beside if form == "both" else alone, form, kl)
 
 
 def candidate_count(network: LanguageModel) -> int:
