@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from gguf import GGUFWriter, TokenType
 
 SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -89,8 +90,9 @@ def _write_header(
 
 
 def _write_tensors(writer: GGUFWriter, blocks: int, width: int, size: int, random: np.random.Generator) -> None:
-    def matrix(rows: int, columns: int) -> np.ndarray:
-        return (random.standard_normal((rows, columns)) / np.sqrt(columns)).astype(np.float32)
+    def matrix(rows: int, columns: int) -> npt.NDArray[np.float32]:
+        drawn: npt.NDArray[np.float64] = random.standard_normal((rows, columns)) / np.sqrt(columns)
+        return drawn.astype(np.float32)
 
     ones = np.ones(width, np.float32)
     writer.add_tensor("token_embd.weight", matrix(size, width))

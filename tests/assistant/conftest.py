@@ -7,8 +7,10 @@ import select
 import sqlite3
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +50,14 @@ class CommandLine:
     def __init__(self, home: Path) -> None:
         self.home = home
 
-    def __call__(self, *arguments: str | Path, stdin: str | bytes = b"", environment=None, timeout=120, **options):
+    def __call__(
+        self,
+        *arguments: str | Path,
+        stdin: str | bytes = b"",
+        environment: dict[str, str] | None = None,
+        timeout: float = 120,
+        **options: Any,
+    ) -> subprocess.CompletedProcess[bytes]:
         data = stdin.encode() if isinstance(stdin, str) else stdin
         return subprocess.run(
             [*COMMAND, "--home", str(self.home), *map(str, arguments)],
@@ -60,8 +69,8 @@ class CommandLine:
             **options,
         )
 
-    def start(self, *arguments: str | Path, **options) -> subprocess.Popen[bytes]:
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
+        pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(
             [*COMMAND, "--home", str(self.home), *map(str, arguments)],
             env=command_environment(),
@@ -69,7 +78,7 @@ class CommandLine:
         )
 
 
-def query(home: Path, sql: str, *parameters) -> list[tuple]:
+def query(home: Path, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """What a second, raw connection sees: committed rows only."""
     with closing(sqlite3.connect(home / "data" / "history.db")) as connection:
         return connection.execute(sql, parameters).fetchall()
@@ -103,22 +112,22 @@ def one_line(result: subprocess.CompletedProcess[bytes]) -> str:
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory) -> Path:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny.gguf")
 
 
 @pytest.fixture
-def home(tmp_path, tiny) -> Path:
+def home(tmp_path: Path, tiny: Path) -> Path:
     return prepare_home(tmp_path / "home", tiny)
 
 
 @pytest.fixture
-async def assistant(home):
+async def assistant(home: Path) -> AsyncIterator[Assistant]:
     opened = Assistant.open(home)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-def cli(home) -> CommandLine:
+def cli(home: Path) -> CommandLine:
     return CommandLine(home)

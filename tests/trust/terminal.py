@@ -98,7 +98,7 @@ def has_history(home: Path) -> bool:
 
 
 def replies(home: Path) -> int:
-    return query(home, REPLIED)[0][0]
+    return int(query(home, REPLIED)[0][0])
 
 
 def chat_once(terminal: Terminal, home: Path, words: str) -> None:

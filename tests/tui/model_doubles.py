@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -65,16 +66,16 @@ class ScriptedModels:
         self.cache_size = 270_000_000
         self.added: list[Path] = []
 
-    def list(self) -> list[ModelInfo]:
+    def list(self) -> builtins.list[ModelInfo]:
         return list(self.here)
 
     def in_use(self) -> Path | None:
         return FOLDER / self.used
 
-    def unfinished(self) -> list[Unfinished]:
+    def unfinished(self) -> builtins.list[Unfinished]:
         return list(self.left)
 
-    def advice(self, gpu: bool | None = None) -> list[Advice]:
+    def advice(self, gpu: bool | None = None) -> builtins.list[Advice]:
         return advise(load_catalogue(), MACHINE)
 
     def machine(self, gpu: bool | None = None) -> Machine:
@@ -118,10 +119,10 @@ class ScriptedModels:
     def give_up(self, unfinished: Unfinished) -> None:
         self.left.remove(unfinished)
 
-    def cached(self) -> list[Cached]:
+    def cached(self) -> builtins.list[Cached]:
         return [Cached("estimators", "", FOLDER, self.cache_size)] if self.cache_size else []
 
-    def clear_cache(self) -> list[Cached]:
+    def clear_cache(self) -> builtins.list[Cached]:
         there, self.cache_size = self.cached(), 0
         return there
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from textual.app import App
+from textual.content import Content
+from textual.pilot import Pilot
 from textual.widgets import Static
 
 from assistant.records import MessageState
@@ -20,23 +22,23 @@ def views(app: App[Any]) -> list[MessageView]:
     return app.screen_stack[1].query_one(MessageList).views()
 
 
-def texts(app) -> list[str]:
+def texts(app: App[Any]) -> list[str]:
     return [view.record.text for view in views(app)]
 
 
 def footer(view: MessageView) -> str:
-    return view.query_one(".footer", Static).content.plain
+    return _plain(view.query_one(".footer", Static))
 
 
-def status(app) -> str:
-    return app.screen_stack[1].query_one(StatusLine).content.plain
+def status(app: App[Any]) -> str:
+    return _plain(app.screen_stack[1].query_one(StatusLine))
 
 
 def complete(app: App[Any]) -> Callable[[], bool]:
     return lambda: bool(views(app)) and views(app)[-1].record.state is not MessageState.STREAMING
 
 
-async def until(pilot, ready) -> None:
+async def until(pilot: Pilot[Any], ready: Callable[[], bool]) -> None:
     """Wait until something is so, however slow the machine is."""
     async with asyncio.timeout(SECONDS):
         while True:
@@ -46,6 +48,12 @@ async def until(pilot, ready) -> None:
             await asyncio.sleep(0.001)  # what is waited for may be a thread's or a child's
 
 
-async def write(pilot, text: str) -> None:
+async def write(pilot: Pilot[Any], text: str) -> None:
     pilot.app.screen.query_one(Prompt).insert(text)
     await pilot.press("enter")
+
+
+def _plain(line: Static) -> str:
+    shown = line.content
+    assert isinstance(shown, Content)
+    return shown.plain
