@@ -177,6 +177,8 @@ async def _evaluated(
         if stem:
             # What matplotlib keeps of the machine's fonts goes with the program.
             os.environ.setdefault("MPLCONFIGDIR", str(scratch_folder(assistant.paths.cache)))
+            # It brings the font that it draws with; asked for the machine's, `fc-list` may write to a cache of its own.
+            os.environ["MPL_IGNORE_SYSTEM_FONTS"] = "1"
             for file in draw(found, stem):
                 click.echo(f"wrote {sanitise(str(file))}", err=True)
     except OSError as error:

@@ -52,6 +52,14 @@ def test_nothing_is_ever_written_outside_of_the_home_but_what_was_asked_for(watc
     assert {path for path in written if not path.startswith((*inside, *DEVICES))} == set()
 
 
+def test_the_machines_fonts_are_not_asked_for(watched: Session):
+    # fontconfig writes down what it finds, outside of the home; only the first time on a machine.
+    trace = watched.folder / "trace"
+    if not trace.exists():
+        pytest.skip("strace is not installed, or may not look at other processes here")
+    assert "libfontconfig" not in trace.read_text(errors="replace")
+
+
 def test_no_log_holds_a_word_of_the_session(watched: Session):
     logs = list((watched.home / "cache").glob("*.log"))
     assert logs
