@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 from steering.errors import EstimatorError
 from steering.models.chat_model import ChatModel
 from steering.models.choice import Choice
+from steering.models.heap import give_back_memory
 from steering.models.language_model import LanguageModel
 from steering.models.limits import Limits, limits_of
 from steering.models.memory import CONVERSION_BYTES, WORKING_BYTES
@@ -171,23 +172,28 @@ def _converted(source: Path, target: Path) -> Path:
     draft = target.with_name(f"{target.name}.{os.getpid()}.new")
     try:
         draft.mkdir(parents=True, mode=0o700)
-        whole = joined(source, draft / "joined.gguf")
-        tokenizer = AutoTokenizer.from_pretrained(whole.parent, gguf_file=whole.name)
-        model = AutoModelForCausalLM.from_pretrained(
-            whole.parent,
-            gguf_file=whole.name,
-            dtype=torch.float32,
-            quantization_config=GgufConfig(dequantize=True),
-        )
-        model.to(torch.bfloat16).save_pretrained(draft)
-        tokenizer.save_pretrained(draft)
-        (draft / "joined.gguf").unlink(missing_ok=True)
+        _convert(source, draft)
         _move_into_place(draft, target)
     except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError, struct.error) as error:
         raise EstimatorError(f"{source}: cannot be converted for estimation ({_first_line(error)})") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        give_back_memory()
     return target
+
+
+def _convert(source: Path, folder: Path) -> None:
+    whole = joined(source, folder / "joined.gguf")
+    tokenizer = AutoTokenizer.from_pretrained(whole.parent, gguf_file=whole.name)
+    model = AutoModelForCausalLM.from_pretrained(
+        whole.parent,
+        gguf_file=whole.name,
+        dtype=torch.bfloat16,
+        quantization_config=GgufConfig(dequantize=True),
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "joined.gguf").unlink(missing_ok=True)
 
 
 def _move_into_place(draft: Path, target: Path) -> None:

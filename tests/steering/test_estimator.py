@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -42,6 +43,21 @@ def test_two_processes_may_convert_at_once(tmp_path):
     both = [subprocess.Popen([*load, source, tmp_path / "cache"]) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["abc"]
+
+
+@pytest.mark.bundled
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_first_start_takes_no_more_memory_in_the_end_than_the_second(bundled_path, tmp_path):
+    # As in a rebuild: no garbage is collected while it loads, and glibc keeps what is freed.
+    program = (
+        "import gc, sys; gc.disable(); from pathlib import Path; from steering.models.estimator import load_estimator; "
+        "kept = load_estimator(Path(sys.argv[1]), Path(sys.argv[2]), 'abc'); "
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('RssAnon')))"
+    )
+    load = [sys.executable, "-c", program, bundled_path, tmp_path / "cache"]
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
+    first, second = (int(subprocess.check_output(load, env=environment)) / 1024 for _ in range(2))
+    assert first - second < 150, f"{first:.0f} and {second:.0f} MiB"
 
 
 def test_the_weights_are_those_of_the_file(tiny_path, tmp_path):
