@@ -7,6 +7,7 @@ Batches are padded on the right: in a causal model no real position sees what fo
 from __future__ import annotations
 
 import contextlib
+import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ MIN_ROWS_AT_ONCE = 64
 
 _BLOCK_NAMES = ("layers", "h")
 _NORM_NAMES = ("norm", "final_layernorm", "ln_f")
+_CACHE_NAMES = ("cache", "past_key_values")
+"""What transformers calls the keys and values of what was read already, and what it called them before 5.24."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,9 @@ class Network:
         self.vocabulary: int = config.vocab_size
         self.context: int | None = getattr(config, "max_position_embeddings", None)
         self._softcap: float | None = getattr(config, "final_logit_softcapping", None)
+        # A name that it does not know would be ignored: everything would be read as if nothing came before.
+        known = inspect.signature(self.decoder.forward).parameters
+        self._cache_name = next((name for name in _CACHE_NAMES if name in known), None)
         for parameter in model.parameters():
             parameter.requires_grad_(False)
 
@@ -169,8 +175,10 @@ class Network:
     @torch.inference_mode()
     def begin(self, ids: Sequence[int]) -> Cache | None:
         """Keys and values of all blocks after reading one sequence; None where the model keeps something else."""
+        if self._cache_name is None:
+            return None
         read = self.decoder(input_ids=torch.tensor([list(ids)], device=self.device), use_cache=True)
-        cache: Cache = read.past_key_values
+        cache: Cache = getattr(read, self._cache_name)
         return cache if can_be_followed(cache) else None
 
     @torch.inference_mode()
@@ -180,8 +188,8 @@ class Network:
         `beginning` is what all sequences follow; it is not changed, and their prompts do not repeat it.
         """
         batch = padded(sequences, self.device)
-        cache = None if beginning is None else followed(beginning)
-        final = self.decoder(input_ids=batch.ids, past_key_values=cache, use_cache=cache is not None).last_hidden_state
+        before = {self._cache_name: followed(beginning)} if self._cache_name and beginning is not None else {}
+        final = self.decoder(input_ids=batch.ids, use_cache=bool(before), **before).last_hidden_state
         found = self._in_chunks(self._sharp, final.flatten(0, 1)[batch.rows], batch.targets)
         return list(torch.split(found, [len(s.text_ids) for s in sequences]))
 

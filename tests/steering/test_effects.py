@@ -163,7 +163,7 @@ def test_a_short_context_is_never_overrun(tmp_path):
     plain = estimator.network.decoder.forward
 
     def watched(*args, **kwargs):
-        past = kwargs.get("past_key_values")
+        past = next((kwargs[name] for name in ("cache", "past_key_values") if name in kwargs), None)
         widths.append(kwargs["input_ids"].shape[1] + (past.get_seq_length() if past is not None else 0))
         return plain(*args, **kwargs)
 
