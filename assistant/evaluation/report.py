@@ -6,22 +6,17 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from statistics import fmean
 from typing import Any
 
 from assistant.evaluation.protocol import EffectsFound, MethodResult
 from steering.evaluation.lines import LeftOutLine
 from steering.evaluation.names import KL, METHODS_VERSION
 from steering.evaluation.people import Person
-from steering.evaluation.summary import gains, mean_of, pairs
+from steering.evaluation.summary import TEXT_FIGURES, mean_of, of_method, pairs_of
 from steering.evaluation.texts import Attribution, form, overlap
 
 Rows = Mapping[str, Mapping[str, MethodResult]]
 """By user id and method."""
-TEXT_FIGURES = (
-    *("rouge_1", "rouge_l", "meteor", "attribution", "attribution_nearest"),
-    *("distinct_1", "distinct_2", "repetition", "words"),
-)
 
 
 def outcome(
@@ -43,7 +38,7 @@ def outcome(
     methods = {}
     for name in names:
         own = {user: found[name] for user, found in rows.items() if name in found}
-        methods[name] = _method([_person(by_user[user], result, attribution) for user, result in own.items()])
+        methods[name] = of_method([_person(by_user[user], result, attribution) for user, result in own.items()])
     return {
         **circumstances(len(people), left_out, model=model, fingerprint=fingerprint, seed=seed),
         "methods_version": METHODS_VERSION,
@@ -52,7 +47,7 @@ def outcome(
             "peak_mib": mean_of([found.peak_mib for found in effects]),
         },
         "methods": methods,
-        "pairs": pairs({name: {own["user_id"]: own["gain"] for own in methods[name]["by_person"]} for name in names}),
+        "pairs": pairs_of(methods),
     }
 
 
@@ -96,23 +91,3 @@ def _person(person: Person, result: MethodResult, attribution: Attribution | Non
         nearer, nearest = attribution.nearer(person.user_id, result.replies)
         own |= {"attribution": float(nearer), "attribution_nearest": float(nearest)}
     return own
-
-
-def _method(people: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    stages = list(dict.fromkeys(stage for own in people for stage in own["seconds"]))
-    averaged = ("kl_neutral", "perplexity", "accuracy", *TEXT_FIGURES)
-    return {
-        **gains([own["gain"] for own in people]),
-        **{key: mean_of([own[key] for own in people]) for key in averaged},
-        "curve": [_point([own["curve"][place] for own in people]) for place in range(len(people[0]["curve"]))],
-        "chosen_kl": mean_of([own["chosen_kl"] for own in people]),
-        "seconds": fmean(sum(own["seconds"].values()) for own in people),
-        "seconds_by_stage": {stage: fmean(own["seconds"].get(stage, 0.0) for own in people) for stage in stages},
-        "peak_mib": fmean(own["peak_mib"] for own in people),
-        "by_person": list(people),
-    }
-
-
-def _point(points: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    kl = mean_of([point["kl"] for point in points])
-    return {"target": points[0]["target"], "kl_neutral": kl, **gains([point["gain"] for point in points])}

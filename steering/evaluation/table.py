@@ -26,20 +26,24 @@ AGAINST = ("other-person", "random", "description-prompt", "retrieval-prompt")
 
 
 def markdown(found: Mapping[str, Any]) -> str:
-    """Methods by gain, then the pairs that tell whether SteerX is worth it."""
+    """Methods by gain, with the figures that were measured, then the pairs that tell whether SteerX is worth it."""
+    columns = [
+        column for column in COLUMNS if any(method[column[1]] is not None for method in found["methods"].values())
+    ]
     lines = [
         f"{found['people']} people, {found['left_out']} lines left out; {found['model']}; vectors at KL {found['kl']}",
         "",
-        _row("method", "gain, nats/token", "95 %", "helped", *(title for title, _, _ in COLUMNS)),
-        _row(*["---"] * (4 + len(COLUMNS))),
+        _row("method", "gain, nats/token", "95 %", "helped", *(title for title, _, _ in columns)),
+        _row(*["---"] * (4 + len(columns))),
     ]
     for name, method in sorted(found["methods"].items(), key=lambda entry: entry[1]["gain_mean"]):
         gain = (_signed(method["gain_mean"]), _interval(method["gain_ci"]), f"{method['share_helped']:.0%}")
-        lines.append(_row(name, *gain, *(_figure(method[key], form) for _, key, form in COLUMNS)))
-    lines += ["", _row("difference", "nats/token", "95 %"), _row("---", "---", "---")]
+        lines.append(_row(name, *gain, *(_figure(method[key], form) for _, key, form in columns)))
+    lines += ["", _row("difference on the same people", "nats/token", "95 %", "people"), _row(*["---"] * 4)]
     for name, pair in found["pairs"].items():
         if _tells(name):
-            lines.append(_row(name, f"{pair['diff']:+.4f}", " to ".join(f"{end:+.4f}" for end in pair["ci"])))
+            ends = " to ".join(f"{end:+.4f}" for end in pair["ci"])
+            lines.append(_row(name, f"{pair['diff']:+.4f}", ends, f"{pair['people']} ({pair['better']} for the first)"))
     return "\n".join(lines)
 
 

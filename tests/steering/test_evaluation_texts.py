@@ -101,7 +101,7 @@ def test_the_plot_needs_only_what_is_in_the_json(tmp_path):
 
 
 def test_the_table_holds_steerx_against_its_backbone_alone_and_summed():
-    pair = {"diff": 0.01, "ci": [0.0, 0.02], "people": 3}
+    pair = {"diff": 0.01, "ci": [0.0, 0.02], "people": 3, "better": 2}
     names = ("steerx-caa>caa", "steerx-caa-sum>caa", "steerx-caa-sum>stylevector", "caa>steerx-caa")
     found = {"people": 3, "left_out": 0, "model": "m", "kl": 0.1, "methods": {}, "pairs": dict.fromkeys(names, pair)}
     shown = [line for line in markdown(found).splitlines() if ">" in line]
