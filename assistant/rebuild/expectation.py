@@ -11,12 +11,12 @@ from assistant.models.header import count_parameters
 from assistant.paths import Paths
 from assistant.rebuild.eta import TYPICAL_SECONDS
 from steering.models.choice import Choice
-from steering.models.memory import CONVERSION_BYTES, WORKING_BYTES
+from steering.models.memory import WORKING_BYTES, memory_in_torch
 
 _SEEN_WITH = 135_000_000
 """Parameters of the model that the typical seconds were seen with."""
-_LOADED_BYTES = 4
-"""For each parameter of a converted model; half of it where the processor computes in bfloat16."""
+_WEIGHT_BYTES = 4
+"""Of each parameter in float32; half of it where the processor computes in bfloat16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def expect(
     parameters = count_parameters(path)
     converted = (paths.estimators / model.fingerprint() / "config.json").exists()
     convert = choice in (Choice.AUTOMATIC, Choice.TORCH) and not converted
-    in_torch = parameters * (CONVERSION_BYTES if convert else _LOADED_BYTES) + WORKING_BYTES
+    in_torch = memory_in_torch(parameters, _WEIGHT_BYTES, convert=convert)
     fits = in_torch <= free if choice == Choice.AUTOMATIC else choice != Choice.CHAT_MODEL
     seconds = sum(seconds_by_stage(parameters, last_seconds).values())
     memory = in_torch if fits else memory_for(model.header().size) + WORKING_BYTES

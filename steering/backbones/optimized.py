@@ -26,6 +26,8 @@ MAX_DOSE = 0.15
 """Cap of the dose on the way: about where the KL of what is learned meets the harm budget."""
 STEP_TOKENS = 1024
 """Positions that one step looks at: a long history costs more batches, not longer steps."""
+BATCH_TOKENS = 512
+"""Of them at the same time: what all blocks computed for these is held until the backward pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def _prepared(network: Network, examples: Sequence[Example], block: int) -> list
     """Batches run up to the block, with the weights of their rows, scaled so that those of a step sum to 1."""
     total = max(sum(sum(e.weights) for e in examples), 1e-12)
     step = []
-    for batch in network.prepare([e.text for e in examples], block, max_batch_tokens=STEP_TOKENS):
+    for batch in network.prepare([e.text for e in examples], block, max_batch_tokens=BATCH_TOKENS):
         weights = [w / total for i in batch.indices for w in examples[i].weights]
         step.append((batch, torch.tensor(weights, device=network.device)))
     return step

@@ -20,7 +20,7 @@ from steering.models.choice import Choice
 from steering.models.heap import give_back_memory
 from steering.models.language_model import LanguageModel
 from steering.models.limits import Limits, limits_of
-from steering.models.memory import CONVERSION_BYTES, WORKING_BYTES
+from steering.models.memory import memory_in_torch
 from steering.models.network import Network
 from steering.models.quantized import QuantizedNetwork
 from steering.models.split_gguf import joined
@@ -124,8 +124,7 @@ def quantized_estimator(source: Path, chat: ChatModel, fingerprint: str) -> Esti
 def memory_needed(parameters: int, cache: Path, fingerprint: str) -> int:
     """Bytes of memory that a model takes in torch on a CPU, its conversion included where it is still to be done."""
     converted = (cache / fingerprint / "config.json").exists()
-    a_parameter = pick_dtype(torch.device("cpu")).itemsize if converted else CONVERSION_BYTES
-    return parameters * a_parameter + WORKING_BYTES
+    return memory_in_torch(parameters, pick_dtype(torch.device("cpu")).itemsize, convert=not converted)
 
 
 def folder_fingerprint(folder: Path) -> str:

@@ -20,7 +20,7 @@ def test_it_depends_on_the_model_the_memory_and_the_last_time(assistant):
     parameters = count_parameters(assistant.model.path())
     first = look({}, PLENTY)
     assert (first.in_torch, first.convert, first.guessed) == (True, True, True)
-    assert first.memory == parameters * 7 + WORKING_BYTES
+    assert first.memory == parameters * 6 + WORKING_BYTES
     assert first.seconds == sum(TYPICAL_SECONDS.values())
     converted = assistant.paths.estimators / assistant.model.fingerprint()
     converted.mkdir(parents=True)

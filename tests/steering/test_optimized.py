@@ -58,3 +58,27 @@ def test_the_same_vector_again(network):
     for block in (1, 2):
         assert first[block].shape == (network.width,) and first[block].dtype == torch.float32
         torch.testing.assert_close(first[block], second[block], atol=1e-6, rtol=1e-5)
+
+
+def test_a_step_goes_through_the_model_a_few_texts_at_a_time_and_finds_the_same(network, monkeypatch):
+    """What the blocks computed is held for a batch alone: memory does not grow with the step."""
+    examples = make_examples("weighted")
+    widest: list[int] = []
+
+    def learned(limit: int) -> torch.Tensor:
+        monkeypatch.setattr("steering.backbones.optimized.BATCH_TOKENS", limit)
+        plain = network.token_logprobs
+
+        def watched(batch, directions=None):
+            widest.append(batch.hidden.shape[0] * batch.hidden.shape[1])
+            return plain(batch, directions)
+
+        monkeypatch.setattr(network, "token_logprobs", watched)
+        (direction,) = Optimized().fit(network, examples, (1,)).values()
+        monkeypatch.undo()
+        return direction
+
+    longest = max(e.text.length for e in examples)
+    few = learned(longest)
+    assert max(widest) <= longest and len(widest) > 10
+    torch.testing.assert_close(learned(4096), few, atol=1e-5, rtol=1e-4)
