@@ -1,7 +1,4 @@
-"""`python -m tests.benchmarks.results OUTCOME.json ...`: people of several runs of `assistant evaluate` in one table.
-
-The tables of docs/results.md are made in this way, from the outcomes in docs/results/.
-"""
+"""`python -m tests.benchmarks.results OUTCOME.json ...`: people of several runs of `assistant evaluate` in one table."""
 
 from __future__ import annotations
 
