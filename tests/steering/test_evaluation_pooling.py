@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steering.evaluation.pooling import pooled
 from steering.evaluation.summary import TEXT_FIGURES, of_method, pairs_of
 from steering.evaluation.table import markdown
+from tests.benchmarks.results import pooled
 
 
 def on_person(user: str, gain: float, **figures: Any) -> dict[str, Any]:
