@@ -99,7 +99,7 @@ def mean_kl(
         ids = (*probe.prompt_ids, *probe.text_ids)
         first = len(probe.prompt_ids) - 1
         quantized = torch.from_numpy(np.asarray(chat.logprobs(ids, vector))[first:-1]).double()
-        ours = torch_logprobs(network, probe, directions).double().cpu()
+        ours = torch_logprobs(network, probe, directions).cpu().double()
         total += float((quantized.exp() * (quantized - ours)).sum())
         count += len(probe.text_ids)
     return total / count

@@ -53,8 +53,9 @@ class HeldOut:
         """NLL of every text with the directions added (at or above the block that was prepared)."""
         sums, tokens = np.zeros(self._count), np.zeros(self._count)
         for batch in self._batches:
-            logprobs = self._network.token_logprobs(batch, directions)
-            for row, i in enumerate(batch.indices):
-                own = logprobs[batch.owners == row]
-                sums[i], tokens[i] = -float(own.double().sum()), len(own)
+            logprobs, owners = self._network.token_logprobs(batch, directions).cpu().numpy(), batch.owners.cpu().numpy()
+            texts = list(batch.indices)
+            # In float64, which some GPUs do not have.
+            sums[texts] = -np.bincount(owners, weights=logprobs, minlength=len(texts))
+            tokens[texts] = np.bincount(owners, minlength=len(texts))
         return Nll(sums, tokens)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from assistant.engine.llama import supports_gpu
 from assistant.engine.protocol import Sampling
 from assistant.errors import EngineError
 from assistant.rebuild.llama_chat import LlamaChat
@@ -30,6 +31,7 @@ def vector(path) -> ControlVector:
     return ControlVector({1: np.random.default_rng(0).standard_normal(width).astype(np.float32) * 3}, "llama")
 
 
+@pytest.mark.skipif(supports_gpu(), reason="a GPU rounds a batch of several otherwise than one, and random weights tie")
 @pytest.mark.parametrize("steered", [False, True], ids=["plain", "steered"])
 @pytest.mark.parametrize("sampling", SAMPLINGS.values(), ids=SAMPLINGS)
 def test_replies_side_by_side_are_those_one_at_a_time(path, vector, sampling, steered):

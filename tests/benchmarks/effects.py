@@ -219,6 +219,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "first_score_seconds": round(both["first_score_seconds"], 2),
         **{name: both[name] for name in ("unique_tokens", "all_tokens", "histories")},
         "history_budget": MAX_HISTORY_TOKENS,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs, torch {torch.__version__}",
     }
 

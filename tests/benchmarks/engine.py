@@ -162,6 +162,7 @@ async def measure(path: Path, count: int, rounds: int, threads: int | None) -> d
         "switch_prefill_tokens": switch,
         "threads": loaded.tuning.threads,
         "flash_attention": loaded.tuning.flash_attention is not False,
+        "gpu": loaded.gpu,
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, llama-cpp-python {llama_cpp.__version__}",
     }
 

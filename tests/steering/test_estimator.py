@@ -28,7 +28,7 @@ def test_a_gguf_file_is_converted_once(tmp_path):
     assert [path.name for path in cache.iterdir()] == ["abc"]
     assert stat.S_IMODE((cache / "abc").stat().st_mode) == 0o700
     assert second.fingerprint == first.fingerprint
-    ids = torch.arange(3, 60)[None]
+    ids = torch.arange(3, 60, device=first.network.device)[None]
     with torch.inference_mode():
         one, other = (e.network.decoder(input_ids=ids).last_hidden_state for e in (first, second))
     assert torch.equal(one, other)
