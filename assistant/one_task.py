@@ -21,6 +21,7 @@ RequestT = TypeVar("RequestT")
 Emit = Callable[[Any], None]
 """Writes one event."""
 NICENESS = 10
+NO_MEMORY = "out of memory; close other programs, or choose a smaller model"
 AUTOGROUP = Path("/proc/self/autogroup")
 
 
@@ -85,4 +86,10 @@ def learn(
     except (AssistantError, SteeringError) as error:
         emit(failed(str(error)))
     except MemoryError:
-        emit(failed("out of memory; close other programs, or choose a smaller model"))
+        emit(failed(NO_MEMORY))
+    except RuntimeError as error:
+        from steering.effects.scoring import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        emit(failed(NO_MEMORY))

@@ -63,7 +63,8 @@ def chosen_estimator(choice: str, source: Path, cache: Path, fingerprint: str, c
         case Choice.AUTOMATIC:
             return fitting_estimator(source, cache, fingerprint, chat, free)
         case Choice.TORCH:
-            return load_estimator(source, cache, fingerprint)
+            device = device_with_room(chat.parameters, free, converted=_is_converted(cache, fingerprint))
+            return load_estimator(source, cache, fingerprint, device or torch.device("cpu"))
         case Choice.CHAT_MODEL:
             return replace(
                 quantized_estimator(source, chat, fingerprint), limitation=f"{WITHOUT_TORCH}, as the settings have it"
@@ -73,26 +74,42 @@ def chosen_estimator(choice: str, source: Path, cache: Path, fingerprint: str, c
 
 
 def fitting_estimator(source: Path, cache: Path, fingerprint: str, chat: ChatModel, free: int) -> Estimator:
-    """The chat model in torch, or in llama.cpp alone where that takes more than `free` bytes of memory on a CPU.
+    """The chat model in torch, on a device that has room for it; in llama.cpp alone where none has.
+
+    `free`: bytes of the computer's memory.
 
     Raises: EstimatorError: neither can be loaded.
     """
+    if device := device_with_room(chat.parameters, free, converted=_is_converted(cache, fingerprint)):
+        return load_estimator(source, cache, fingerprint, device)
     needed = memory_needed(chat.parameters, cache, fingerprint)
-    if needed <= free or pick_device().type != "cpu":
-        return load_estimator(source, cache, fingerprint)
     loaded = quantized_estimator(source, chat, fingerprint)
     why = f"torch would need {_gib(needed)} of memory and {_gib(free)} are free"
     return replace(loaded, limitation=f"{WITHOUT_TORCH}: {why}; close other programs or choose a smaller model")
 
 
-def load_estimator(source: Path, cache: Path, fingerprint: str) -> Estimator:
+def device_with_room(parameters: int, free: int, *, converted: bool) -> torch.device | None:
+    """The GPU where the model can learn there, else the CPU, else None; `free`: bytes of the computer's memory."""
+    gpu, cpu = pick_device(), torch.device("cpu")
+    if gpu != cpu:
+        # What is converted is converted in the computer's memory; Apple's GPU has no other.
+        room = torch.cuda.mem_get_info(gpu)[0] if gpu.type == "cuda" else free
+        on_gpu = memory_in_torch(parameters, pick_dtype(gpu).itemsize, convert=False)
+        if on_gpu <= room and memory_in_torch(parameters, 0, convert=not converted) <= free:
+            return gpu
+    return cpu if memory_in_torch(parameters, pick_dtype(cpu).itemsize, convert=not converted) <= free else None
+
+
+def load_estimator(source: Path, cache: Path, fingerprint: str, device: torch.device | None = None) -> Estimator:
     """Load a folder of safetensors, or a GGUF file (converted to safetensors once, under `cache`).
+
+    It lies on a GPU where there is one and no other `device` is named.
 
     Raises: EstimatorError: not a model that transformers can load, or no room for the converted copy.
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    device = pick_device()
+    device = device or pick_device()
     dtype = pick_dtype(device)
     folder = source if source.is_dir() else _converted(source, cache / fingerprint)
     try:
@@ -123,8 +140,8 @@ def quantized_estimator(source: Path, chat: ChatModel, fingerprint: str) -> Esti
 
 def memory_needed(parameters: int, cache: Path, fingerprint: str) -> int:
     """Bytes of memory that a model takes in torch on a CPU, its conversion included where it is still to be done."""
-    converted = (cache / fingerprint / "config.json").exists()
-    return memory_in_torch(parameters, pick_dtype(torch.device("cpu")).itemsize, convert=not converted)
+    weight_bytes = pick_dtype(torch.device("cpu")).itemsize
+    return memory_in_torch(parameters, weight_bytes, convert=not _is_converted(cache, fingerprint))
 
 
 def folder_fingerprint(folder: Path) -> str:
@@ -164,9 +181,13 @@ def pick_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
+def _is_converted(cache: Path, fingerprint: str) -> bool:
+    return (cache / fingerprint / "config.json").exists()
+
+
 def _converted(source: Path, target: Path) -> Path:
     """The bfloat16 safetensors copy of a GGUF file, made on first use and moved into place whole."""
-    if (target / "config.json").exists():
+    if _is_converted(target.parent, target.name):
         return target
     draft = target.with_name(f"{target.name}.{os.getpid()}.new")
     try:
