@@ -10,7 +10,7 @@ from types import TracebackType
 import numpy as np
 
 from assistant.engine.abort import DecodeAborted
-from assistant.engine.llama import Sampler
+from assistant.engine.llama import Sampler, supports_gpu
 from assistant.engine.protocol import (
     Event,
     Finished,
@@ -94,6 +94,8 @@ class Reply:
         self._first_token: float | None = None
         self._logprobs: list[TokenLogprob] = []
         self._sampler = Sampler(session.model, self._sampling)
+        # A GPU computes the next token while the text of this one is given out; a CPU would only give it out later.
+        self._ahead = supports_gpu()
 
     def __enter__(self) -> Reply:
         return self
@@ -113,8 +115,8 @@ class Reply:
             self._read()
             while (reason := self._step()) is None:
                 yield True
-                self._session.pace.keep(self._context, steady=self._sampling.seed is not None)
-                self._context.append(self._tokens[-1])
+                if not self._ahead:
+                    self._evaluate()
         except DecodeAborted:
             reason = "stopped"
         if self._first_token is None:
@@ -158,13 +160,24 @@ class Reply:
         if self._sampling.logprobs is not None:
             self._logprobs.append(self._logprob(token, self._sampling.logprobs))
         self._tokens.append(token)
-        self._give(self._stream.push(self._session.model.piece(token)))
+        full = self._full()
+        try:
+            if self._ahead and not full:
+                self._evaluate()
+        finally:
+            self._give(self._stream.push(self._session.model.piece(token)))
         self._thought_tokens += self._stream.split.thinking
-        return self._end_reason()
+        return "end" if self._stream.stopped else full
 
-    def _end_reason(self) -> StopReason | None:
-        if self._stream.stopped:
-            return "end"
+    def _evaluate(self) -> None:
+        """Evaluate the token that was drawn last; on a GPU this only begins here, and ends when the next is drawn.
+
+        Raises DecodeAborted when stopped meanwhile.
+        """
+        self._session.pace.keep(self._context, steady=self._sampling.seed is not None)
+        self._context.append(self._tokens[-1])
+
+    def _full(self) -> StopReason | None:
         if self._drawn_count() >= self._sampling.max_tokens:
             return "length"
         if self._used() >= self._context.window:
