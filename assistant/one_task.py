@@ -88,7 +88,7 @@ def learn(
     except MemoryError:
         emit(failed(NO_MEMORY))
     except RuntimeError as error:
-        from steering.effects.scoring import is_out_of_memory
+        from steering.models.heap import is_out_of_memory
 
         if not is_out_of_memory(error):
             raise

@@ -38,9 +38,12 @@ CHILD_ENVIRONMENT = {
     "GOMP_SPINCOUNT": "10000",
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
+    "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
 }
 """Threads that wait spin for microseconds only, then sleep: as fast alone, a quarter faster beside other work. glibc
-keeps freed memory for the next tensor instead of asking the kernel for zeroed pages each time: some percent faster."""
+keeps freed memory for the next tensor instead of asking the kernel for zeroed pages each time: some percent faster. On
+a GPU what torch keeps grows in place: kept as pieces of every size it was seen to come to 62 GiB, and the chat needs
+memory there, too."""
 PIPELINE_VERSION = 6
 """Goes up whenever the same items would give another profile."""
 

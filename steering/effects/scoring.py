@@ -10,11 +10,9 @@ from torch import Tensor
 from transformers import Cache
 
 from steering.errors import EstimatorError
+from steering.models.heap import is_out_of_memory
 from steering.models.language_model import LanguageModel
 from steering.models.network import ScoredText, batches
-
-_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-"""How torch says it on CUDA and MPS, and on a CPU of Linux or macOS, and of Windows."""
 
 
 class Scorer:
@@ -85,11 +83,6 @@ def shared_beginning(texts: Sequence[ScoredText]) -> int:
     columns = zip(*(text.prompt_ids for text in texts), strict=False)
     common = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
     return min(common, *(len(text.prompt_ids) - 1 for text in texts))
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory ran out: torch has a type of its own for it on CUDA only."""
-    return isinstance(error, torch.OutOfMemoryError) or any(said in str(error) for said in _NO_MEMORY)
 
 
 def _no_memory(tokens: int) -> EstimatorError:

@@ -17,7 +17,7 @@ from transformers.utils import logging as transformers_logging
 from steering.errors import EstimatorError
 from steering.models.chat_model import ChatModel
 from steering.models.choice import Choice
-from steering.models.heap import give_back_memory
+from steering.models.heap import give_back_memory, is_out_of_memory
 from steering.models.language_model import LanguageModel
 from steering.models.limits import Limits, limits_of
 from steering.models.memory import memory_in_torch
@@ -118,7 +118,8 @@ def load_estimator(source: Path, cache: Path, fingerprint: str, device: torch.de
             folder, dtype=dtype, trust_remote_code=False, use_safetensors=True
         ).to(device)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise EstimatorError(f"{folder}: cannot be loaded as a model ({_first_line(error)})") from error
+        why = "out of memory; close other programs" if is_out_of_memory(error) else _first_line(error)
+        raise EstimatorError(f"{folder}: cannot be loaded as a model ({why})") from error
     if not tokenizer.is_fast:
         raise EstimatorError(f"{source}: its tokenizer gives no character offsets; use another model")
     model.eval()

@@ -10,8 +10,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from steering.effects.scoring import Scorer, is_out_of_memory, shared_beginning
+from steering.effects.scoring import Scorer, shared_beginning
 from steering.errors import EstimatorError
+from steering.models.heap import is_out_of_memory
 from steering.models.network import Network, ScoredText
 from tests.steering.oracles import TINY_VOCABULARY, make_texts, token_logprobs
 from tests.steering.test_families import FAMILIES, make_model
