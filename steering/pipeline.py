@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
+from steering.calibration.another_author import AnotherAuthor
 from steering.calibration.finish import Finisher, Measured, Shipped, as_control_vector, ship_best_form
 from steering.calibration.split import Split, split_items
 from steering.calibration.tuning import candidate_count, choose_settings
@@ -29,7 +30,7 @@ from steering.models.chat_model import ChatModel
 from steering.models.estimator import Estimator
 from steering.neutral import load_neutral_set
 from steering.parity import check_parity
-from steering.profile import Form, Harm, LeftOut, Outcome, Phrase
+from steering.profile import Form, Harm, KeptVector, LeftOut, Outcome, Phrase
 from steering.progress import OnProgress, StageClock
 
 CHOOSING_CONTRASTS, CONTRASTED_ITEMS = 8, 16
@@ -47,6 +48,7 @@ class Request:
         vetoed_phrases: never taken for a preference.
         description: the person's own words; no other description is written then.
         neutral_replies: the chat model's unsteered replies to the neutral prompts, where they are known.
+        another_author: the vector of neutral texts that the last rebuild kept.
     """
 
     items: Sequence[PreferenceItem]
@@ -54,15 +56,17 @@ class Request:
     vetoed_phrases: Sequence[str] = ()
     description: str | None = None
     neutral_replies: Sequence[str] = ()
+    another_author: KeptVector | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltProfile:
-    """The outcome, the vector (None where nothing helped) and the neutral replies to keep for the next rebuild."""
+    """The outcome, the vector (None where nothing helped), and what is neutral and kept for the next rebuild."""
 
     outcome: Outcome
     vector: ControlVector | None
     neutral_replies: tuple[str, ...]
+    another_author: KeptVector | None
 
 
 def build_profile(
@@ -106,7 +110,8 @@ def build_profile(
     with clock.stage("vector"):
         if BACKBONES[choice.candidate.method].needs_negatives:
             negatives |= own_replies(chat, tokenizer, _unanswered(split, negatives), lambda _: None)
-        finisher = Finisher(estimator, choice, neutral, description)
+        another = AnotherAuthor(estimator, neutral.judging(), request.another_author)
+        finisher = Finisher(estimator, choice, neutral, description, another)
         fitted = finisher.fit(learned(split.learnable))
     with clock.stage("check", len(neutral.judging().requests)) as done:
         finisher, shipped = ship_best_form(finisher, chat, fitted.candidate, done, keep_description=own_words)
@@ -119,7 +124,7 @@ def build_profile(
     if keep_vector:
         outcome = replace(outcome, influence=fitted.influence)
     vector = as_control_vector(shipped.candidate, chat.architecture) if keep_vector else None
-    return BuiltProfile(outcome, vector, neutral.replies)
+    return BuiltProfile(outcome, vector, neutral.replies, another.kept)
 
 
 def _unanswered(split: Split, known: Collection[str]) -> list[PreferenceItem]:

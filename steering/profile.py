@@ -9,6 +9,9 @@ Form = Literal["none", "vector", "description", "both"]
 """What a profile puts into a chat: nothing, the control vector, the description in the system prompt, or both."""
 
 
+PIPELINE_VERSION = 6
+"""Goes up whenever the same items would give another profile."""
+
 Measure = Literal["ratio", "difference"]
 """Of an effect: the log ratio favours rare tokens, the difference of probabilities common ones."""
 
@@ -115,6 +118,14 @@ class StrengthPoint:
     strength: float
     gain: float
     kl: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVector:
+    """A vector that the next rebuild may use again: direction [width] by block; `key` names how it was learned."""
+
+    key: str
+    directions: dict[int, tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)

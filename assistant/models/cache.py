@@ -24,7 +24,11 @@ def cached(paths: Paths) -> list[Cached]:
     """What is there, kind by kind."""
     kinds = (
         ("estimators", "chat models converted for rebuilds; converted again at the next one", paths.estimators),
-        ("neutral", "replies to neutral prompts, for rebuilds; generated again at the next one", paths.neutral),
+        (
+            "neutral",
+            "replies to neutral prompts, a vector of neutral texts; made again at the next rebuild",
+            paths.neutral,
+        ),
         ("tunings", "how each model computes fastest here; measured again when it is loaded", paths.tunings),
         ("evaluations", "what evaluations measured; measured again by the next one", paths.evaluations),
         *(("log", "messages of libraries, no text of yours", log) for log in paths.logs),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from assistant.engine.protocol import Sampling
 from steering.items import PreferenceItem
 from steering.models.choice import Choice
-from steering.profile import Outcome
+from steering.profile import KeptVector, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Effect:
 class Start:
     """Rebuild from these items; `cached` are effects that need no scoring.
 
-    `neutral_replies` are the model's replies to the neutral prompts under this sampling, where they are known.
+    `neutral_replies` are the model's replies to the neutral prompts under this sampling, where they are known, and
+    `another_author` the vector of neutral texts that the last rebuild kept.
     """
 
     items: tuple[PreferenceItem, ...]
@@ -44,6 +45,7 @@ class Start:
     sampling: Sampling
     threads: int | None
     estimator: str = Choice.AUTOMATIC
+    another_author: KeptVector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Built:
     outcome: Outcome
     vector: str
     neutral_replies: tuple[str, ...]
+    another_author: KeptVector | None = None
 
 
 @dataclass(frozen=True, slots=True)

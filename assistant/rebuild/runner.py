@@ -29,6 +29,7 @@ from assistant.reporting import reports_storage_errors
 from assistant.settings import Settings
 from steering.calibration.split import split_items
 from steering.errors import TooFewItemsError
+from steering.profile import PIPELINE_VERSION
 from storage.records import EffectKey, EffectRecord
 from storage.store import Store
 
@@ -44,8 +45,6 @@ CHILD_ENVIRONMENT = {
 keeps freed memory for the next tensor instead of asking the kernel for zeroed pages each time: some percent faster. On
 a GPU what torch keeps grows in place: kept as pieces of every size it was seen to come to 62 GiB, and the chat needs
 memory there, too."""
-PIPELINE_VERSION = 6
-"""Goes up whenever the same items would give another profile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +189,14 @@ class Rebuild:
         version = self._profiles.state().version
         # The record as stored: a profile of another program version cannot be shown, but it can be rebuilt.
         current = None if version is None else self._store.profiles.get(version)
+        neutral = NeutralCache(self._paths, fingerprint, sampling)
         return Start(
             items=tuple(used),
             cached=tuple(map(_effect, self._store.effects.for_items(item.id for item in used))),
             vetoed_phrases=tuple(self._preferences.vetoed_phrases()),
             description=current.description if current and current.description_edited else None,
-            neutral_replies=NeutralCache(self._paths, fingerprint, sampling).read(),
+            neutral_replies=neutral.read(),
+            another_author=neutral.read_author(),
             model_path=str(path),
             fingerprint=fingerprint,
             estimator_cache=str(self._paths.estimators),
@@ -206,7 +207,10 @@ class Rebuild:
 
     def _keep(self, built: Built, learnable: Sequence[LearnableItem], start: Start, inputs_hash: str) -> Profile:
         """Store the outcome as a new version; it goes into use where it is recommended or nothing else is on."""
-        NeutralCache(self._paths, start.fingerprint, start.sampling).write(built.neutral_replies)
+        neutral = NeutralCache(self._paths, start.fingerprint, start.sampling)
+        neutral.write(built.neutral_replies)
+        if built.another_author and built.another_author != start.another_author:
+            neutral.write_author(built.another_author)
         used = {item.id for item in start.items}
         left_out = [LeftOut(f.item.id, f.why_left_out) for f in learnable if f.item.id not in used]
         left_out += built.outcome.left_out

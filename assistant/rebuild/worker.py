@@ -79,6 +79,7 @@ def _rebuild(request: Start, emit: Emit) -> Built:
             vetoed_phrases=request.vetoed_phrases,
             description=request.description,
             neutral_replies=request.neutral_replies,
+            another_author=request.another_author,
         ),
         load=load,
         chat=chat,
@@ -91,7 +92,7 @@ def _rebuild(request: Start, emit: Emit) -> Built:
         created = datetime.now(UTC).isoformat(timespec="seconds")
         stamped = built.vector.with_metadata(**notes, model_fingerprint=request.fingerprint, created=created)
         vector = _gguf_bytes(stamped)
-    return Built(built.outcome, base64.b64encode(vector).decode(), built.neutral_replies)
+    return Built(built.outcome, base64.b64encode(vector).decode(), built.neutral_replies, built.another_author)
 
 
 def _parity(request: CheckParity) -> ParityFound:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle
 
 import torch
 from torch import Tensor
 
-from steering.backbones import BACKBONES, CHOOSING
+from steering.backbones import BACKBONES
 from steering.backbones.base import Example
+from steering.calibration.another_author import AnotherAuthor
 from steering.calibration.candidates import DOSE_STEP, Candidate, at_dose_one, at_kl, fit_candidate, within_budget
-from steering.calibration.harm import NeutralHarm, NeutralKl, TeacherForcedHarm, reply_text
+from steering.calibration.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
 from steering.calibration.heldout import HeldOut, Nll
 from steering.calibration.replies import REPLY_TOKENS, ReplyChange, compare_replies
 from steering.calibration.tuning import Choice, NeutralReplies
@@ -74,12 +74,15 @@ class Measured:
 class Finisher:
     """What both stages share: the settings that were chosen and the neutral material at the chosen block."""
 
-    def __init__(self, estimator: Estimator, choice: Choice, neutral: NeutralReplies, description: str) -> None:
+    def __init__(
+        self, estimator: Estimator, choice: Choice, neutral: NeutralReplies, description: str, another: AnotherAuthor
+    ) -> None:
         """The description stands in the system prompt where the form uses it."""
         system = description_system(description) if choice.form in ("description", "both") else ""
         self._estimator = estimator
         self._choice = choice
         self._neutral = neutral
+        self._another = another
         self._judging = neutral.judging()
         self._system = system
         self._block = min(choice.candidate.blocks)
@@ -100,7 +103,7 @@ class Finisher:
 
     def without_description(self) -> Finisher:
         """The same with the vector alone."""
-        return Finisher(self._estimator, replace(self._choice, form="vector"), self._neutral, "")
+        return Finisher(self._estimator, replace(self._choice, form="vector"), self._neutral, "", self._another)
 
     def fit(self, examples: Sequence[Example]) -> Fitted:
         """The vector of all examples at the chosen KL; at dose 0 where the form has none."""
@@ -184,12 +187,8 @@ class Finisher:
         return plain.nll(self._another_author(shipped)).gain_over(unsteered) if shipped.dose > 0 else 0.0
 
     def _another_author(self, shipped: Candidate) -> dict[int, Tensor]:
-        """A vector of the shipped dose, learned alike but from the product's own neutral texts."""
-        network, tokenizer = self._estimator.network, self._estimator.tokenizer
-        texts = [reply_text(tokenizer, "", text) for text in load_neutral_set().texts]
-        negatives = cycle(self._judging.scored(tokenizer))
-        learned = [Example(text, (1.0,) * len(text.text_ids), next(negatives)) for text in texts]
-        directions = CHOOSING[shipped.method].fit(network, learned, shipped.blocks)
+        """Another author's vector at the shipped dose."""
+        directions = self._another.directions(shipped.method, shipped.blocks)
         return {block: d * shipped.dose for block, d in at_dose_one(directions, self._norms).items()}
 
     def _safe_strength(self, candidate: Candidate, harm: TeacherForcedHarm, kls: Mapping[float, float]) -> float:

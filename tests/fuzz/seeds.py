@@ -21,6 +21,7 @@ from assistant.models.hub import protocol as hub
 from assistant.profile.version_file import VersionFile, write_version
 from assistant.rebuild import protocol as rebuild
 from steering.items import PreferenceItem, Source
+from steering.profile import KeptVector
 from storage.entries import ParsedConversation, ParsedMessage, VetoedPhrase
 from storage.exporters.complete import pieces
 from storage.records import ImportedText
@@ -246,16 +247,17 @@ def engine_lines() -> tuple[bytes, ...]:
 def rebuild_lines() -> tuple[bytes, ...]:
     """A request or message of each kind between the app and the rebuild, and the app and a download."""
     effect = rebuild.Effect("i", "h", "c", "e", "m", (0, 1), (1, 2), (-1.0, -2.0), (-3.0, -4.0), ("x",))
-    item = _item()
+    item, kept = _item(), KeptVector("k", {4: (0.5, -1.0)})
     return tuple(
         map(
             encode,
             (
                 rebuild.Start((item,), (effect,), ("v",), None, ("r",), "/m", "f", "/c", engine.Sampling(), None),
+                rebuild.Start((), (), (), "d", (), "/m", "f", "/c", engine.Sampling(), 2, another_author=kept),
                 rebuild.CheckParity("/m", "f", "/c", 2),
                 rebuild.StageProgress("effects", 1, 2),
                 rebuild.Scored((effect,)),
-                rebuild.Built(OUTCOME, "R0dVRg==", ("r",)),
+                rebuild.Built(OUTCOME, "R0dVRg==", ("r",), kept),
                 rebuild.RebuildFailed("no"),
                 rebuild.ParityFound(0.1, 1.0, ""),
                 hub.Fetch("a/b", "c.gguf", "", "/f"),

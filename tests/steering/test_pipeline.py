@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from steering.backbones.optimized import Optimized
+from steering.calibration.harm import reply_text
 from steering.calibration.replies import ReplyChange
 from steering.calibration.split import split_items
 from steering.calibration.tuning import Choice, choose_settings
@@ -104,6 +106,26 @@ def test_the_same_again(built, estimator, tiny_chat):
     assert again.outcome.gain_nats_per_token == pytest.approx(built[0].outcome.gain_nats_per_token, abs=1e-4)
 
 
+def test_another_authors_vector_is_learned_once(built, estimator, tiny_chat, monkeypatch):
+    kept = built[0].another_author
+    assert set(kept.directions) == set(built[0].outcome.layers)
+    plain, learned_from = Optimized.fit, []
+
+    def fit(self, network, examples, blocks):
+        learned_from.append([example.text for example in examples])
+        return plain(self, network, examples, blocks)
+
+    monkeypatch.setattr(Optimized, "fit", fit)
+    neutral = [reply_text(estimator.tokenizer, "", text) for text in load_neutral_set().texts]
+    again = build(estimator, tiny_chat, another_author=kept)[0]
+    assert neutral not in learned_from
+    assert (again.another_author, again.outcome.gain_other) == (kept, built[0].outcome.gain_other)
+    stale = replace(kept, key="of another model")
+    anew = build(estimator, tiny_chat, another_author=stale)[0]
+    assert neutral in learned_from
+    assert anew.another_author == kept
+
+
 def test_a_persons_own_description_stands(estimator, tiny_chat):
     outcome = build(estimator, tiny_chat, description="Says aye.")[0].outcome
     assert outcome.description == "Says aye."
@@ -132,7 +154,7 @@ def test_a_description_alone_is_measured_by_plain_forward_passes_and_learns_no_v
         return replace(choose_settings(*given, **named), form="description")
 
     monkeypatch.setattr("steering.pipeline.choose_settings", without_vector)
-    monkeypatch.setattr("steering.calibration.finish.CHOOSING", {})
+    monkeypatch.setattr("steering.calibration.another_author.CHOOSING", {})
     made, _ = build(estimator, tiny_chat, description="Says aye.")
     outcome, system = made.outcome, description_system("Says aye.")
     held = [scored_text(estimator.tokenizer, item, system) for item in split_items(ITEMS).held_back]
