@@ -43,7 +43,7 @@ CHILD_ENVIRONMENT = {
 }
 """Threads that wait spin for microseconds only, then sleep: as fast alone, a quarter faster beside other work. glibc
 keeps freed memory for the next tensor instead of asking the kernel for zeroed pages each time: some percent faster. On
-a GPU what torch keeps grows in place: kept as pieces of every size it was seen to come to 62 GiB, and the chat needs
+a GPU what torch keeps grows in place and not piece by piece: a process was seen to hold 62 GiB, and the chat needs
 memory there, too."""
 
 

@@ -63,7 +63,7 @@ def chosen_estimator(choice: str, source: Path, cache: Path, fingerprint: str, c
         case Choice.AUTOMATIC:
             return fitting_estimator(source, cache, fingerprint, chat, free)
         case Choice.TORCH:
-            device = device_with_room(chat.parameters, free, converted=_is_converted(cache, fingerprint))
+            device = device_with_room(chat.parameters, free, cache, fingerprint)
             return load_estimator(source, cache, fingerprint, device or torch.device("cpu"))
         case Choice.CHAT_MODEL:
             return replace(
@@ -80,7 +80,7 @@ def fitting_estimator(source: Path, cache: Path, fingerprint: str, chat: ChatMod
 
     Raises: EstimatorError: neither can be loaded.
     """
-    if device := device_with_room(chat.parameters, free, converted=_is_converted(cache, fingerprint)):
+    if device := device_with_room(chat.parameters, free, cache, fingerprint):
         return load_estimator(source, cache, fingerprint, device)
     needed = memory_needed(chat.parameters, cache, fingerprint)
     loaded = quantized_estimator(source, chat, fingerprint)
@@ -88,16 +88,17 @@ def fitting_estimator(source: Path, cache: Path, fingerprint: str, chat: ChatMod
     return replace(loaded, limitation=f"{WITHOUT_TORCH}: {why}; close other programs or choose a smaller model")
 
 
-def device_with_room(parameters: int, free: int, *, converted: bool) -> torch.device | None:
+def device_with_room(parameters: int, free: int, cache: Path, fingerprint: str) -> torch.device | None:
     """The GPU where the model can learn there, else the CPU, else None; `free`: bytes of the computer's memory."""
     gpu, cpu = pick_device(), torch.device("cpu")
     if gpu != cpu:
         # What is converted is converted in the computer's memory; Apple's GPU has no other.
         room = torch.cuda.mem_get_info(gpu)[0] if gpu.type == "cuda" else free
         on_gpu = memory_in_torch(parameters, pick_dtype(gpu).itemsize, convert=False)
-        if on_gpu <= room and memory_in_torch(parameters, 0, convert=not converted) <= free:
+        to_convert = memory_in_torch(parameters, 0, convert=not _is_converted(cache, fingerprint))
+        if on_gpu <= room and to_convert <= free:
             return gpu
-    return cpu if memory_in_torch(parameters, pick_dtype(cpu).itemsize, convert=not converted) <= free else None
+    return cpu if memory_needed(parameters, cache, fingerprint) <= free else None
 
 
 def load_estimator(source: Path, cache: Path, fingerprint: str, device: torch.device | None = None) -> Estimator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Iterator
 
 import llama_cpp
 import pytest
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.skipif(not supports_gpu(), reason="no GPU that llama.cp
 
 
 @pytest.fixture
-def said(monkeypatch) -> list[str]:
+def said() -> Iterator[list[str]]:
     """What llama.cpp itself logs."""
     lines: list[str] = []
     listen = llama_cpp.llama_log_callback(lambda _level, text, _data: lines.append(text.decode("utf-8", "replace")))

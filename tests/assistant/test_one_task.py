@@ -38,7 +38,7 @@ def test_its_session_gives_way(said):
     assert said[1].endswith(f" nice {NICENESS}")
 
 
-WITHOUT_MEMORY = """
+FAILING = """
 from assistant.evaluation.protocol import Evaluated, EvaluationFailed
 from assistant.one_task import learn
 import torch
@@ -52,7 +52,7 @@ learn((Evaluated,), work, EvaluationFailed)
 
 def ended(failure: str) -> subprocess.CompletedProcess[bytes]:
     """A task that ends with the failure."""
-    command = [sys.executable, "-c", WITHOUT_MEMORY.format(failure=failure)]
+    command = [sys.executable, "-c", FAILING.format(failure=failure)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as task:
         task.stdin.write(encode(Evaluated()))
         task.stdin.flush()  # and not closed: that would be the end of the app

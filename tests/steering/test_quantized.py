@@ -141,9 +141,12 @@ def test_a_conversion_needs_more_memory_than_what_was_converted(tmp_path):
         (2, 3, True, None),
     ],
 )
-def test_a_model_learns_where_there_is_room_the_gpu_first(monkeypatch, on_gpu, free, converted, expected):
+def test_a_model_learns_where_there_is_room_the_gpu_first(monkeypatch, tmp_path, on_gpu, free, converted, expected):
     monkeypatch.setattr("steering.models.estimator.pick_device", lambda: torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (on_gpu * 10**9, 80 * 10**9))
-    found = device_with_room(10**9, free * 10**9, converted=converted)
+    if converted:
+        (tmp_path / "abc").mkdir()
+        (tmp_path / "abc" / "config.json").touch()
+    found = device_with_room(10**9, free * 10**9, tmp_path, "abc")
     assert (found and found.type) == expected
