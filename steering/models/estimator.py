@@ -188,7 +188,7 @@ def _is_converted(cache: Path, fingerprint: str) -> bool:
 
 
 def _converted(source: Path, target: Path) -> Path:
-    """The bfloat16 safetensors copy of a GGUF file, made on first use and moved into place whole."""
+    """The safetensors copy of a GGUF file, made on first use and moved into place whole."""
     if _is_converted(target.parent, target.name):
         return target
     draft = target.with_name(f"{target.name}.{os.getpid()}.new")
@@ -213,7 +213,8 @@ def _convert(source: Path, folder: Path) -> None:
         dtype=torch.bfloat16,
         quantization_config=GgufConfig(dequantize=True),
     )
-    model.save_pretrained(folder)
+    # In the type that the CPU computes in: torch then maps the file, where it would hold a copy beside it.
+    model.to(pick_dtype(torch.device("cpu"))).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "joined.gguf").unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from steering.errors import EstimatorError
 from steering.models.estimator import load_estimator, pick_dtype
@@ -34,6 +35,14 @@ def test_a_gguf_file_is_converted_once(tmp_path):
     assert torch.equal(one, other)
     text = "hello you 😀"
     assert first.tokenizer(text)["input_ids"] == second.tokenizer(text)["input_ids"]
+
+
+def test_what_is_converted_lies_on_disk_as_it_is_computed_with(tmp_path):
+    """So that its file is mapped: a copy in another type would double what a model takes while it is loaded."""
+    loaded = load_estimator(write_tiny_model(tmp_path / "tiny.gguf"), tmp_path / "cache", "abc", CPU)
+    with safe_open(tmp_path / "cache" / "abc" / "model.safetensors", "pt") as file:
+        kept = {file.get_tensor(name).dtype for name in file.keys()}
+    assert kept == {pick_dtype(CPU)} == {p.dtype for p in loaded.network.decoder.parameters()}
 
 
 def test_two_processes_may_convert_at_once(tmp_path):
