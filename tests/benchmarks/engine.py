@@ -1,8 +1,9 @@
 """`python -m tests.benchmarks.engine`: the engine process against a bare llama.cpp loop, on the same settings.
 
-Both sides of each ratio come from one run and take turns, so that a busy machine slows both; ratios are medians over
-the rounds. The bare loop makes C API calls only: llama_decode of one token, greedy sampling, no text. It computes as
-the engine does (the tuning that the engine measured), with a model and a window of its own.
+All sides of the ratios come from one run and take turns, each of them first in every third round, so that a busy
+machine slows all; ratios are medians over the rounds. The bare loop makes C API calls only: llama_decode of one token,
+greedy sampling, no text. It computes as the engine does (the tuning that the engine measured), with a model and a
+window of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import platform
 import statistics
 import tempfile
 import time
+from collections import deque
 from pathlib import Path
 
 import llama_cpp
@@ -139,12 +141,23 @@ async def measure(path: Path, count: int, rounds: int, threads: int | None) -> d
         blocks = {loaded.blocks * part // 10: random for part in (2, 4, 6)}  # as a rebuild steers: three of them
         vector = write_vector(Path(folder) / "vector.gguf", blocks)
         bare = Bare(path, loaded.tuning)
-        for _ in range(rounds):
+
+        async def measure_bare() -> None:
             figures["bare"].append(await asyncio.to_thread(bare.tokens_per_s, count))
+
+        async def measure_ours() -> None:
             figures["ours"].append(await ours_tokens_per_s(engine, count))
+
+        async def measure_steered() -> None:
             figures["swap"].append(await swap_seconds(engine, vector))
             figures["steered"].append(await ours_tokens_per_s(engine, count))
             await engine.steer(Steer(None))
+
+        sides = deque((measure_bare, measure_ours, measure_steered))
+        for _ in range(rounds):
+            for measure_side in sides:
+                await measure_side()
+            sides.rotate()
             figures["stop"].append(await stop_seconds(engine))
         bare.close()
         turn, switch = await turn_prefill(engine), await switch_prefill(engine)
@@ -172,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_model_option(parser)
     parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=27)
     parser.add_argument("--threads", type=int, help="instead of those that the engine finds best")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
