@@ -112,7 +112,7 @@ def load_estimator(source: Path, cache: Path, fingerprint: str, device: torch.de
     transformers_logging.disable_progress_bar()
     device = device or pick_device()
     dtype = pick_dtype(device)
-    folder = source if source.is_dir() else _converted(source, cache / fingerprint)
+    folder = source if source.is_dir() else _converted(source, cache / fingerprint, dtype)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
@@ -187,14 +187,14 @@ def _is_converted(cache: Path, fingerprint: str) -> bool:
     return (cache / fingerprint / "config.json").exists()
 
 
-def _converted(source: Path, target: Path) -> Path:
-    """The safetensors copy of a GGUF file, made on first use and moved into place whole."""
+def _converted(source: Path, target: Path, dtype: torch.dtype) -> Path:
+    """The safetensors copy of a GGUF file, made on first use as `dtype` and moved into place whole."""
     if _is_converted(target.parent, target.name):
         return target
     draft = target.with_name(f"{target.name}.{os.getpid()}.new")
     try:
         draft.mkdir(parents=True, mode=0o700)
-        _convert(source, draft)
+        _convert(source, draft, dtype)
         _move_into_place(draft, target)
     except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError, struct.error) as error:
         raise EstimatorError(f"{source}: cannot be converted for estimation ({_first_line(error)})") from error
@@ -204,7 +204,7 @@ def _converted(source: Path, target: Path) -> Path:
     return target
 
 
-def _convert(source: Path, folder: Path) -> None:
+def _convert(source: Path, folder: Path, dtype: torch.dtype) -> None:
     whole = joined(source, folder / "joined.gguf")
     tokenizer = AutoTokenizer.from_pretrained(whole.parent, gguf_file=whole.name)
     model = AutoModelForCausalLM.from_pretrained(
@@ -213,8 +213,8 @@ def _convert(source: Path, folder: Path) -> None:
         dtype=torch.bfloat16,
         quantization_config=GgufConfig(dequantize=True),
     )
-    # In the type that the CPU computes in: torch then maps the file, where it would hold a copy beside it.
-    model.to(pick_dtype(torch.device("cpu"))).save_pretrained(folder)
+    # In the type that is computed in: torch then maps the file, where it would hold a copy beside it.
+    model.to(dtype).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "joined.gguf").unlink(missing_ok=True)
 
