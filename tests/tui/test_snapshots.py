@@ -19,6 +19,7 @@ from tui.screens.compare import CompareScreen
 from tui.widgets.conversations import ConversationList
 from tui.widgets.forget_modal import ForgetModal
 from tui.widgets.hits import HitList
+from tui.widgets.import_modal import ImportModal
 from tui.widgets.prompt import Prompt
 
 SIZES = [(80, 24), (140, 45)]
@@ -135,7 +136,9 @@ def test_organised(snap_compare, size) -> None:
 def test_import_preview(snap_compare, size) -> None:
     async def look(pilot) -> None:
         await turn_to(pilot, "1", "learned")
-        await pilot.press("i", *"chats.json", "enter")
+        await pilot.press("i")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ImportModal) and pilot.app.screen.focused)
+        await pilot.press(*"chats.json", "enter")
         await until(pilot, lambda: pilot.app.screen.query("#import-add").first().display)
 
     assert snap_compare(samples.app_of(samples.with_items()), terminal_size=size, run_before=look)
