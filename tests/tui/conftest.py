@@ -6,7 +6,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from tests.tui.reading import until
+from tests.tui.reading import opened, until
 
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 
@@ -27,3 +27,17 @@ def settle():
         await pilot.pause()
 
     return wait
+
+
+@pytest.fixture
+def snap_compare(snap_compare):
+    """The plugin's own, whose keys are pressed when there is something that takes them."""
+
+    def compare(app, *, terminal_size, run_before):
+        async def run(pilot: Pilot[int]) -> None:
+            await opened(pilot)
+            await run_before(pilot)
+
+        return snap_compare(app, terminal_size=terminal_size, run_before=run)
+
+    return compare

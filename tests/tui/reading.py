@@ -48,6 +48,16 @@ async def until(pilot: Pilot[Any], ready: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)  # what is waited for may be a thread's or a child's
 
 
+async def opened(pilot: Pilot[Any]) -> None:
+    """Wait until keys reach the app's first screen, and what it opens with is there."""
+
+    def ready() -> bool:
+        screen = pilot.app.screen
+        return screen.focused is not None and all(found.children for found in screen.query(MessageList))
+
+    await until(pilot, ready)
+
+
 async def write(pilot: Pilot[Any], text: str) -> None:
     pilot.app.screen.query_one(Prompt).insert(text)
     await pilot.press("enter")

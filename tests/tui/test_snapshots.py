@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from textual.widgets import Tabs
+from textual.widgets import Static, Tabs
 
 import tui.app
 from assistant.app import Assistant
@@ -16,10 +16,12 @@ from tests.tui import reading, samples
 from tests.tui.doubles import ScriptedAssistant
 from tui.app import AssistantApp
 from tui.screens.compare import CompareScreen
+from tui.screens.settings import SettingsScreen
 from tui.widgets.conversations import ConversationList
 from tui.widgets.forget_modal import ForgetModal
 from tui.widgets.hits import HitList
 from tui.widgets.import_modal import ImportModal
+from tui.widgets.message import MessageView
 from tui.widgets.prompt import Prompt
 
 SIZES = [(80, 24), (140, 45)]
@@ -43,9 +45,16 @@ async def until(pilot, ready) -> None:
     await quiet(pilot)
 
 
+async def to_the_last_message(pilot) -> None:
+    await pilot.press("up")
+    await until(pilot, lambda: isinstance(pilot.app.screen.focused, MessageView))
+
+
 async def turn_to(pilot, key: str, page: str) -> None:
     """Open a page of the settings, and wait until the focus has come into it."""
-    await pilot.press("f2", key)
+    await pilot.press("f2")
+    await until(pilot, lambda: isinstance(pilot.app.screen, SettingsScreen) and pilot.app.screen.focused)
+    await pilot.press(key)
 
     def arrived() -> bool:
         focused = pilot.app.screen.focused
@@ -76,9 +85,9 @@ def test_opening(snap_compare, size, monkeypatch) -> None:
 @sizes
 def test_conversation(snap_compare, size) -> None:
     async def rate(pilot) -> None:
-        await quiet(pilot)
-        await pilot.press("up", "plus")
-        await quiet(pilot)
+        await to_the_last_message(pilot)
+        await pilot.press("plus")
+        await until(pilot, lambda: "liked" in reading.footer(pilot.app.screen.focused))
 
     assert snap_compare(samples.app_of(samples.with_conversations()), terminal_size=size, run_before=rate)
 
@@ -123,10 +132,15 @@ def test_organised(snap_compare, size) -> None:
     assistant.chat.change_conversation(2, archived=True)
 
     async def delete(pilot) -> None:
+        conversations = pilot.app.screen.query_one(ConversationList)
         await pilot.press("ctrl+b")
-        if not pilot.app.screen.query_one(ConversationList).has_focus:
+        await quiet(pilot)
+        if not conversations.has_focus:
             await pilot.press("ctrl+b")
-        await pilot.press("end", "d")
+            await until(pilot, lambda: conversations.has_focus)
+        await pilot.press("end")
+        await until(pilot, lambda: conversations.highlighted == conversations.option_count - 1)
+        await pilot.press("d")
         await quiet(pilot)
 
     assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=delete)
@@ -150,7 +164,8 @@ def test_forgetting(snap_compare, size) -> None:
     assistant.forgetting.versions = (2, 3)
 
     async def ask(pilot) -> None:
-        await pilot.press("up", "F")
+        await to_the_last_message(pilot)
+        await pilot.press("F")
         await until(pilot, lambda: isinstance(pilot.app.screen, ForgetModal))
 
     assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=ask)
@@ -206,7 +221,8 @@ def test_rebuilding(snap_compare, size) -> None:
     async def rebuild(pilot) -> None:
         await turn_to(pilot, "2", "rebuild")
         await pilot.press("b")
-        await quiet(pilot)
+        done = f"{samples.PROGRESS[-1].done}/{samples.PROGRESS[-1].total}"
+        await until(pilot, lambda: done in str(pilot.app.screen.query_one("#rebuild-progress", Static).content))
 
     assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=rebuild)
 
@@ -284,7 +300,7 @@ def test_privacy(snap_compare, size) -> None:
     assistant.privacy.found = replace(found, checks=(bad, *found.checks[1:]), open_to_others=(loose,))
 
     async def page(pilot) -> None:
-        await pilot.press("f2", "7")
+        await turn_to(pilot, "7", "privacy")
         await until(pilot, lambda: any(one.display for one in pilot.app.screen.query("#privacy-close")))
 
     assert snap_compare(samples.app_of(assistant), terminal_size=size, run_before=page)
