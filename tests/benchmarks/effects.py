@@ -189,8 +189,10 @@ def run_side(arguments: argparse.Namespace, side: str, cache: str) -> dict[str, 
     """Start a child for one side and read what it found."""
     from assistant.rebuild.runner import CHILD_ENVIRONMENT  # the children do without what this imports
 
-    # As the rebuild process does it: no collection until the model is loaded.
-    program = "import gc; gc.disable(); from tests.benchmarks.effects import main; main()"
+    # As the rebuild process does it: no collection until the model is loaded, and no scipy: it is installed with what
+    # tests and evaluation need alone, and transformers imports it where it is.
+    program = "import gc, sys; gc.disable(); sys.modules['scipy'] = None; "
+    program += "from tests.benchmarks.effects import main; main()"
     command = [sys.executable, "-c", program, "--side", side, "--model", str(arguments.model)]
     command += ["--items", str(arguments.items), "--tokens", str(arguments.tokens), "--rounds", str(arguments.rounds)]
     environment = {**os.environ, "BENCHMARK_CACHE": cache, "BENCHMARK_STARTED": str(time.time())}
