@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
+from queue import SimpleQueue
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from assistant.engine.abort import AbortFlag
+from assistant.engine.batched import Asked, BatchedReplies
 from assistant.engine.llama import ResidualReader
 from assistant.engine.machine import physical_cores
 from assistant.engine.protocol import Event, Generate, Load, Piece, Sampling, Tuning, Turn
@@ -21,8 +24,11 @@ from steering.control_vector import ControlVector
 from steering.prompts import UNPROMPTED_REQUEST
 
 CONTEXT_TOKENS = 2048
-MOST_WRITERS = 4
-"""Replies that are written at a time, each in a window of its own."""
+MOST_WRITERS, WRITER_REPLIES = 4, 12
+"""Windows that replies are written in at the same time, and how many are written side by side in each at most."""
+
+OnShare: TypeAlias = Callable[[float], None]
+T = TypeVar("T")
 
 
 class LlamaChat:
@@ -100,17 +106,24 @@ class LlamaChat:
         """See `ChatModel.replies`; a request too long for the window is cut to its end."""
         writers = self._writers
         for writer in writers:
-            _steer(writer, vector)
+            writer.steer(vector.directions if vector else {})
+        asked = [
+            Asked(_turns(request, system), replace(self._sampling, max_tokens=max_tokens, seed=place))
+            for place, request in enumerate(requests)
+        ]
+        told = 0
 
-        def write(place: int) -> str:
-            sampling = replace(self._sampling, max_tokens=max_tokens, seed=place)
-            return _written(writers[place % len(writers)], requests[place], system, sampling)
+        def tell(share: float) -> None:
+            nonlocal told
+            if int(share) > told:
+                told = int(share)
+                on_reply(told)
 
-        replies: list[str] = []
-        with ThreadPoolExecutor(len(writers)) as pool:
-            for start in range(0, len(requests), len(writers)):
-                replies += pool.map(write, range(start, min(len(requests), start + len(writers))))
-                on_reply(len(replies))
+        count = len(writers)
+        works = [partial(writer.write, asked[number::count]) for number, writer in enumerate(writers)]
+        replies = [""] * len(asked)
+        for number, written in enumerate(_side_by_side(works, tell)):
+            replies[number::count] = written
         return replies
 
     def logprobs(
@@ -127,16 +140,16 @@ class LlamaChat:
         """
         return self._reader.read(token_ids, blocks)
 
-    @functools.cached_property
+    @cached_property
     def _reader(self) -> ResidualReader:
         return ResidualReader(self._session.model, self._session.context.window, self._threads)
 
-    @functools.cached_property
-    def _writers(self) -> list[Session]:
+    @cached_property
+    def _writers(self) -> list[BatchedReplies]:
         """Several windows with few threads each: many threads of one window wait for each other in a loop, and beside
         other work that costs more than they bring."""
         count = min(self._cores, MOST_WRITERS)
-        return [self._session.beside(Tuning(self._cores // count)) for _ in range(count)]
+        return [BatchedReplies(self._session, WRITER_REPLIES, Tuning(self._cores // count)) for _ in range(count)]
 
 
 def spare_cores() -> int:
@@ -144,19 +157,45 @@ def spare_cores() -> int:
     return max(1, physical_cores() - 1)
 
 
+def _side_by_side(works: Sequence[Callable[[OnShare], T]], on_share: OnShare) -> list[T]:
+    """What works return, each in a thread of its own; `on_share` gets, in this one, the sum of what they tell."""
+    news: SimpleQueue[tuple[int, float] | None] = SimpleQueue()
+    shares = [0.0] * len(works)
+
+    def run(number: int) -> T:
+        try:
+            return works[number](lambda share: news.put((number, share)))
+        finally:
+            news.put(None)
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        running = [pool.submit(run, number) for number in range(len(works))]
+        ended = 0
+        while ended < len(works):
+            if (told := news.get()) is None:
+                ended += 1
+            else:
+                shares[told[0]] = told[1]
+                on_share(sum(shares))
+        return [one.result() for one in running]
+
+
+def _turns(request: str, system: str) -> tuple[Turn, ...]:
+    """The request cut to an end that always fits: a token is at least one character."""
+    asked = Turn("user", (request or UNPROMPTED_REQUEST)[-(CONTEXT_TOKENS // 2) :])
+    return (Turn("system", system), asked) if system else (asked,)
+
+
 def _steer(session: Session, vector: ControlVector | None) -> None:
     session.steer(vector.directions if vector else {}, 1.0)
 
 
 def _written(session: Session, request: str, system: str, sampling: Sampling) -> str:
-    """A reply, its request cut to an end that always fits: a token is at least one character."""
-    asked = (request or UNPROMPTED_REQUEST)[-(CONTEXT_TOKENS // 2) :]
-    turns = (Turn("system", system),) if system else ()
     pieces: list[str] = []
 
     def collect(event: Event) -> None:
         if isinstance(event, Piece):
             pieces.append(event.text)
 
-    generate(session, Generate((*turns, Turn("user", asked)), sampling), collect)
+    generate(session, Generate(_turns(request, system), sampling), collect)
     return "".join(pieces)

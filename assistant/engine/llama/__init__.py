@@ -4,6 +4,7 @@ from assistant.engine.llama.context import LlamaContext, OnChunk
 from assistant.engine.llama.grammar import gbnf_of_schema
 from assistant.engine.llama.held import Held, Saved
 from assistant.engine.llama.model import LlamaModel, supports_gpu
+from assistant.engine.llama.parallel import ParallelContext
 from assistant.engine.llama.residuals import ResidualReader
 from assistant.engine.llama.sampling import Sampler
 
@@ -12,6 +13,7 @@ __all__ = [
     "LlamaContext",
     "LlamaModel",
     "OnChunk",
+    "ParallelContext",
     "ResidualReader",
     "Sampler",
     "Saved",

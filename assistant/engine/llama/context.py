@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from assistant.engine.abort import AbortFlag, DecodeAborted
 from assistant.engine.llama.adapter import VectorAdapter
+from assistant.engine.llama.batch import Run, batch_of
 from assistant.engine.llama.held import Held, Read, Saved, common_prefix
 from assistant.engine.llama.model import LlamaModel, last_error
 from assistant.engine.protocol import Tuning
@@ -48,19 +49,9 @@ class LlamaContext:
 
     def __init__(self, model: LlamaModel, window: int, tuning: Tuning, abort: AbortFlag | None = None) -> None:
         self.model = model
-        params = llama_cpp.llama_context_default_params()
-        params.n_ctx = window
-        params.n_batch = params.n_ubatch = self._chunk = min(tuning.batch_tokens, window)
-        params.n_threads, params.n_threads_batch = tuning.threads, tuning.prompt_threads or tuning.threads
-        params.flash_attn_type = FLASH_ATTENTION[tuning.flash_attention]
-        params.type_k = params.type_v = KV_TYPES[tuning.kv_type]
-        params.no_perf = True
-        self._context = llama_cpp.llama_init_from_model(model._model, params)
-        if not self._context:
-            raise EngineError(
-                f"no memory for a window of {window} tokens ({last_error() or 'llama.cpp gives no reason'}); "
-                "set a smaller context or choose a smaller model"
-            )
+        params = context_params(window, tuning)
+        self._chunk: int = params.n_batch
+        self._context = opened(model, params)
         self.abort = abort or AbortFlag()
         # strlen of the flag is 0 or 1; a Python callback would cost a GIL switch at each of 1000 nodes a token
         check = ctypes.cast(ctypes.CDLL(None).strlen, llama_cpp.ggml_abort_callback)
@@ -222,18 +213,8 @@ class LlamaContext:
         return np.concatenate(rows)
 
     def _score(self, chunk: Sequence[int]) -> NDArray[np.float32]:
-        batch = llama_cpp.llama_batch_init(len(chunk), 0, 1)
-        batch.n_tokens = len(chunk)
-        for index, token in enumerate(chunk):
-            batch.token[index] = token
-            batch.pos[index] = len(self.tokens) + index
-            batch.n_seq_id[index] = 1
-            batch.seq_id[index][0] = 0
-            batch.logits[index] = 1
-        try:
+        with batch_of([Run(chunk, len(self.tokens), len(chunk))]) as batch:
             self._run(batch, chunk)
-        finally:
-            llama_cpp.llama_batch_free(batch)
         logits = np.ctypeslib.as_array(
             llama_cpp.llama_get_logits(self._context), shape=(len(chunk), self.model.vocabulary)
         ).astype(np.float64)
@@ -266,6 +247,32 @@ class LlamaContext:
         if status == 2:
             raise DecodeAborted
         raise EngineError(f"llama.cpp cannot evaluate {len(chunk)} tokens at position {held} (code {status})")
+
+
+def context_params(window: int, tuning: Tuning) -> Any:
+    """What a window of so many tokens is made with."""
+    params = llama_cpp.llama_context_default_params()
+    params.n_ctx = window
+    params.n_batch = params.n_ubatch = min(tuning.batch_tokens, window)
+    params.n_threads, params.n_threads_batch = tuning.threads, tuning.prompt_threads or tuning.threads
+    params.flash_attn_type = FLASH_ATTENTION[tuning.flash_attention]
+    params.type_k = params.type_v = KV_TYPES[tuning.kv_type]
+    params.no_perf = True
+    return params
+
+
+def opened(model: LlamaModel, params: Any) -> Any:
+    """llama.cpp's context.
+
+    Raises: EngineError: no memory for the window.
+    """
+    context = llama_cpp.llama_init_from_model(model._model, params)
+    if not context:
+        raise EngineError(
+            f"no memory for a window of {params.n_ctx} tokens ({last_error() or 'llama.cpp gives no reason'}); "
+            "set a smaller context or choose a smaller model"
+        )
+    return context
 
 
 def _bytes_of(array: NDArray[np.uint8]) -> Any:

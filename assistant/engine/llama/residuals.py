@@ -16,6 +16,7 @@ from llama_cpp import llama_cpp as bindings
 from llama_cpp._ctypes_extensions import load_shared_library
 from numpy.typing import NDArray
 
+from assistant.engine.llama.batch import Run, batch_of
 from assistant.engine.llama.model import LlamaModel, last_error
 from assistant.errors import EngineError
 
@@ -106,19 +107,9 @@ class ResidualReader:
                 raise EngineError(f"there is no block {block}; this model has blocks 0 to {self.model.blocks - 1}")
 
     def _evaluate(self, chunk: Sequence[int], start: int) -> None:
-        batch = llama_cpp.llama_batch_init(len(chunk), 0, 1)
-        batch.n_tokens = len(chunk)
-        for index, token in enumerate(chunk):
-            batch.token[index] = token
-            batch.pos[index] = start + index
-            batch.n_seq_id[index] = 1
-            batch.seq_id[index][0] = 0
-            # The last block drops the rows whose logits nobody asks for.
-            batch.logits[index] = 1
-        try:
+        # The last block drops the rows whose logits nobody asks for.
+        with batch_of([Run(chunk, start, len(chunk))]) as batch:
             status = llama_cpp.llama_decode(self._context, batch)
-        finally:
-            llama_cpp.llama_batch_free(batch)
         if status:
             raise EngineError(f"llama.cpp cannot evaluate {len(chunk)} tokens at position {start} (code {status})")
 

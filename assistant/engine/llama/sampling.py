@@ -11,6 +11,7 @@ import llama_cpp
 from assistant.engine.llama.context import LlamaContext
 from assistant.engine.llama.grammar import Candidates, Grammar
 from assistant.engine.llama.model import LlamaModel
+from assistant.engine.llama.parallel import ParallelContext
 from assistant.engine.protocol import Sampling
 
 PENALTY_WINDOW_TOKENS = 256
@@ -59,6 +60,10 @@ class Sampler:
         token = candidates.selected
         self.accept(token)
         return token
+
+    def draw_for(self, context: ParallelContext, sequence: int) -> int:
+        """The next token of one of several sequences, without a grammar; it counts as accepted."""
+        return int(llama_cpp.llama_sampler_sample(self._chain, context._context, context.row(sequence)))
 
     def close(self) -> None:
         """Give the memory back."""
