@@ -30,6 +30,9 @@ LOGITS_AT_ONCE = 2**22
 MIN_ROWS_AT_ONCE = 64
 """Below this the output head is read more often than it is used."""
 
+ENOUGH_TOKENS, MAX_PADDING = 256, 0.1
+"""Positions that a batch has before it refuses a text for its padding, and the share of padding that is too much."""
+
 _BLOCK_NAMES = ("layers", "h")
 _NORM_NAMES = ("norm", "final_layernorm", "ln_f")
 _CACHE_NAMES = ("cache", "past_key_values")
@@ -264,15 +267,20 @@ def padded(sequences: Sequence[ScoredText], device: torch.device) -> PaddedBatch
 
 
 def batches(sequences: Sequence[ScoredText], max_tokens: int) -> list[tuple[int, ...]]:
-    """Indices grouped by similar length so that no padded batch holds more than `max_tokens` positions."""
+    """Indices grouped by similar length so that no padded batch holds more than `max_tokens` positions.
+
+    A batch of ENOUGH_TOKENS is computed as fast as a larger one, so from there on it takes no text that is padded much.
+    """
     order = sorted(range(len(sequences)), key=lambda i: -sequences[i].length)
-    groups: list[tuple[int, ...]] = []
-    start = 0
-    while start < len(order):
-        size = max(1, max_tokens // sequences[order[start]].length)
-        groups.append(tuple(order[start : start + size]))
-        start += size
-    return groups
+    groups: list[list[int]] = []
+    for i in order:
+        longest = sequences[groups[-1][0]].length if groups else 0
+        full = not groups or longest * (len(groups[-1]) + 1) > max_tokens
+        padded_much = sequences[i].length < longest * (1 - MAX_PADDING)
+        if full or (padded_much and longest * len(groups[-1]) >= ENOUGH_TOKENS):
+            groups.append([])
+        groups[-1].append(i)
+    return [tuple(group) for group in groups]
 
 
 def _part(module: nn.Module, names: Sequence[str]) -> Any:

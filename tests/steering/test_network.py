@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from steering.errors import EstimatorError
-from steering.models.network import Network, ScoredText, batches
+from steering.models.network import ENOUGH_TOKENS, MAX_PADDING, Network, ScoredText, batches
 from tests.steering.oracles import block_output, full_logprobs, make_directions, make_texts, token_logprobs
 
 LAST = 2
@@ -135,13 +135,22 @@ def test_the_model_is_frozen(network):
 
 
 def test_rows_come_from_the_blocks_above_only(network, texts):
-    (batch,) = network.prepare(texts, 1)
+    batch, *_ = network.prepare(texts, 1)
     ran: list[int] = []
     handles = [b.register_forward_hook(lambda *_, k=k: ran.append(k)) for k, b in enumerate(network.blocks)]
     network.rows(batch)
     for handle in handles:
         handle.remove()
     assert ran == [2]
+
+
+@given(lengths=st.lists(st.integers(1, 300), max_size=40))
+def test_a_text_is_padded_much_only_in_a_batch_that_is_small_without_it(lengths):
+    texts = [ScoredText((7,) * length, (9,)) for length in lengths]
+    for group in batches(texts, 2048):
+        longest = texts[group[0]].length
+        for place, i in enumerate(group):
+            assert texts[i].length >= longest * (1 - MAX_PADDING) or longest * place < ENOUGH_TOKENS
 
 
 @given(lengths=st.lists(st.integers(1, 50), max_size=30), limit=st.integers(1, 200))

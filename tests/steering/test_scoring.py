@@ -76,7 +76,8 @@ def with_room_for(network: Network, sequences: int, monkeypatch, error: type[Run
 
 @pytest.mark.parametrize("error", [RuntimeError, torch.OutOfMemoryError])
 def test_out_of_memory_halves_the_batch_and_goes_on(network, monkeypatch, error):
-    texts = after(random_ids(9, 0), make_texts(9, seed=4))
+    one_length = [ScoredText(random_ids(5, seed), random_ids(20, 100 + seed)) for seed in range(9)]  # one batch
+    texts = after(random_ids(9, 0), one_length)
     expected = Scorer(network, 4096).logprobs(texts)
     tried = with_room_for(network, 2, monkeypatch, error)
     found = Scorer(network, 4096).logprobs(texts)
