@@ -19,7 +19,8 @@ from assistant.engine.abort import AbortFlag, DecodeAborted
 from assistant.engine.llama.adapter import VectorAdapter
 from assistant.engine.llama.batch import Run, batch_of
 from assistant.engine.llama.held import Held, Read, Saved, common_prefix
-from assistant.engine.llama.model import LlamaModel, last_error
+from assistant.engine.llama.model import LlamaModel
+from assistant.engine.llama.opening import context_params, opened
 from assistant.engine.protocol import Tuning
 from assistant.errors import EngineError
 
@@ -27,12 +28,6 @@ OnChunk = Callable[[int, int], None]
 SCORED_CHUNK_TOKENS = 64
 KEPT_READS = 8
 """Prompts whose logits are kept, so that another reply to them begins from the very same numbers."""
-KV_TYPES = {"f16": llama_cpp.GGML_TYPE_F16, "q8_0": llama_cpp.GGML_TYPE_Q8_0}
-FLASH_ATTENTION = {
-    None: llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO,
-    False: llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED,
-    True: llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED,
-}
 
 
 class LlamaContext:
@@ -247,32 +242,6 @@ class LlamaContext:
         if status == 2:
             raise DecodeAborted
         raise EngineError(f"llama.cpp cannot evaluate {len(chunk)} tokens at position {held} (code {status})")
-
-
-def context_params(window: int, tuning: Tuning) -> Any:
-    """What a window of so many tokens is made with."""
-    params = llama_cpp.llama_context_default_params()
-    params.n_ctx = window
-    params.n_batch = params.n_ubatch = min(tuning.batch_tokens, window)
-    params.n_threads, params.n_threads_batch = tuning.threads, tuning.prompt_threads or tuning.threads
-    params.flash_attn_type = FLASH_ATTENTION[tuning.flash_attention]
-    params.type_k = params.type_v = KV_TYPES[tuning.kv_type]
-    params.no_perf = True
-    return params
-
-
-def opened(model: LlamaModel, params: Any) -> Any:
-    """llama.cpp's context.
-
-    Raises: EngineError: no memory for the window.
-    """
-    context = llama_cpp.llama_init_from_model(model._model, params)
-    if not context:
-        raise EngineError(
-            f"no memory for a window of {params.n_ctx} tokens ({last_error() or 'llama.cpp gives no reason'}); "
-            "set a smaller context or choose a smaller model"
-        )
-    return context
 
 
 def _bytes_of(array: NDArray[np.uint8]) -> Any:

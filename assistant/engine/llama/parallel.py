@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from assistant.engine.llama.adapter import VectorAdapter
 from assistant.engine.llama.batch import Run, batch_of
-from assistant.engine.llama.context import context_params, opened
 from assistant.engine.llama.held import common_prefix
 from assistant.engine.llama.model import LlamaModel
+from assistant.engine.llama.opening import context_params, opened
 from assistant.engine.protocol import Tuning
 from assistant.errors import EngineError
 
