@@ -83,23 +83,22 @@ class BatchedReplies:
         Raises: EngineError: a conversation is too long, or llama.cpp fails.
         """
         self._context.empty()  # what an earlier call left would be in the rounding
-        prompts = [self._prompt(one) for one in asked]
-        replies = [""] * len(asked)
-        coming, done = deque(range(len(asked))), 0
+        coming = deque((place, self._prompt(one), one.sampling) for place, one in enumerate(asked))
+        replies, done = [""] * len(asked), 0
         try:
             while coming or self._slots:
-                while coming and self._begin(coming[0], prompts[coming[0]], asked[coming[0]].sampling):
+                while coming and self._begin(*coming[0]):
                     coming.popleft()
                 self._context.evaluate()
                 for sequence, slot in [*self._slots.items()]:
                     if not self._draw(sequence, slot):
                         replies[slot.place] = slot.finish()
-                        self._end(sequence)
+                        self._slots.pop(sequence).sampler.close()
                         done += 1
                 on_share(done + sum(slot.drawn / slot.limit for slot in self._slots.values()))
         finally:
-            for sequence in [*self._slots]:
-                self._end(sequence)
+            while self._slots:  # where something failed
+                self._slots.popitem()[1].sampler.close()
         return replies
 
     def _prompt(self, asked: Asked) -> list[int]:
@@ -123,10 +122,12 @@ class BatchedReplies:
         """Whether so many tokens fit beside the replies that are written; what ended ones left gives way."""
         room = self._context.window - sum(slot.size for slot in self._slots.values())
         ended = [one for one in range(self._context.sequences) if one not in self._slots]
+        if size > room:
+            return False
         if sum(map(self._context.held, ended)) > room - size:
             for sequence in ended:
                 self._context.clear(sequence)
-        return size <= room
+        return True
 
     def _draw(self, sequence: int, slot: _Slot) -> bool:
         """Draw the next token of a reply; whether it goes on."""
@@ -136,7 +137,3 @@ class BatchedReplies:
         if goes_on:
             self._context.append(sequence, token)
         return goes_on
-
-    def _end(self, sequence: int) -> None:
-        self._context.drop(sequence)
-        self._slots.pop(sequence).sampler.close()

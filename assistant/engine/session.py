@@ -75,15 +75,14 @@ class Session:
             self.loaded = self._describe(steers(self.context), started)
             undo.pop_all()
 
-    def beside(self, tuning: Tuning | None = None) -> Session:
+    def beside(self) -> Session:
         """A session on the same model with an empty window of its own, unsteered; it ends before this one is closed.
 
         Raises: EngineError: no memory for the window.
         """
         other = copy.copy(self)
-        other.tuning = tuning or self.tuning
-        other.context = LlamaContext(self.model, self.context.window, other.tuning, self.context.abort)
-        other.pace = Pace(other.tuning, self.neighbours)
+        other.context = LlamaContext(self.model, self.context.window, self.tuning, self.context.abort)
+        other.pace = Pace(self.tuning, self.neighbours)
         other._prefixes = Prefixes(other.context, 0)
         other.drawn = None
         other._positions = "all"

@@ -137,10 +137,9 @@ def session(model) -> Iterator[Session]:
     made.close()
 
 
-def ask(*texts: str, sampling: Sampling = Sampling(max_tokens=12)) -> list[Asked]:  # noqa: B008  # frozen
+def ask(*texts: str, stop: tuple[str, ...] = ()) -> list[Asked]:
     return [
-        Asked((Turn("user", text),), Sampling(max_tokens=sampling.max_tokens, seed=seed, stop=sampling.stop))
-        for seed, text in enumerate(texts)
+        Asked((Turn("user", text),), Sampling(max_tokens=12, seed=seed, stop=stop)) for seed, text in enumerate(texts)
     ]
 
 
@@ -159,7 +158,7 @@ def test_a_stop_string_ends_one_reply_and_not_the_others(session):
     writer = BatchedReplies(session, 3, Tuning(1))
     whole = writer.write(ask("a", "b", "c"), lambda _: None)
     stop = whole[1][3:5]
-    stopped = writer.write(ask("a", "b", "c", sampling=Sampling(max_tokens=12, stop=(stop,))), lambda _: None)
+    stopped = writer.write(ask("a", "b", "c", stop=(stop,)), lambda _: None)
     assert stopped[1] == whole[1][: whole[1].index(stop)]
     assert [len(reply) for reply in stopped] != [len(reply) for reply in whole]
 

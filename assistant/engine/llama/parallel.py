@@ -71,16 +71,12 @@ class ParallelContext:
         """Empty a sequence."""
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
         self._held[sequence] = []
-        self.drop(sequence)
+        self._waiting.pop(sequence, None)
 
     def empty(self) -> None:
         """Empty all sequences."""
         for sequence in range(self.sequences):
             self.clear(sequence)
-
-    def drop(self, sequence: int) -> None:
-        """Take back what waits to be evaluated."""
-        self._waiting.pop(sequence, None)
 
     def start(self, sequence: int, prompt: Sequence[int]) -> None:
         """Begin a sequence anew with a prompt; how it begins is not read again where any sequence holds it.
