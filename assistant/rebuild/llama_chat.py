@@ -98,7 +98,7 @@ class LlamaChat:
         self,
         requests: Sequence[str],
         *,
-        system: str = "",
+        system: str | Callable[[str], str] = "",
         vector: ControlVector | None = None,
         max_tokens: int,
         on_reply: Callable[[int], None] = lambda _: None,
@@ -107,8 +107,9 @@ class LlamaChat:
         writers = self._writers
         for writer in writers:
             writer.steer(vector.directions if vector else {})
+        said = system if callable(system) else lambda _: system
         asked = [
-            Asked(_turns(request, system), replace(self._sampling, max_tokens=max_tokens, seed=place))
+            Asked(_turns(request, said(request)), replace(self._sampling, max_tokens=max_tokens, seed=place))
             for place, request in enumerate(requests)
         ]
         told = 0

@@ -320,10 +320,7 @@ class Subject:
         chat, requests = self._study.chat, [item.context for item in self._person.test[: self._study.options.replies]]
         vector = as_control_vector(candidate, chat.architecture) if candidate else None
         with self._stage("replies"):
-            return tuple(
-                chat.reply(request, system=system(request), vector=vector, max_tokens=REPLY_TOKENS, seed=seed)
-                for seed, request in enumerate(requests)
-            )
+            return tuple(chat.replies(requests, system=system, vector=vector, max_tokens=REPLY_TOKENS))
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

@@ -56,14 +56,15 @@ class ChatModel(Protocol):
         self,
         requests: Sequence[str],
         *,
-        system: str = "",
+        system: str | Callable[[str], str] = "",
         vector: ControlVector | None = None,
         max_tokens: int,
         on_reply: Callable[[int], None] = ...,
     ) -> list[str]:
         """A reply to every request under the sampling settings that the person chats with, some at a time.
 
-        Each is seeded by its place, so that both sides of a comparison draw alike; `on_reply` gets how many are done.
+        `system` is one prompt for all, or what gives a request its own. Each reply is seeded by its place, so that both
+        sides of a comparison draw alike; `on_reply` gets how many are done.
         """
         ...
 

@@ -60,6 +60,15 @@ def test_replies_side_by_side_are_those_one_at_a_time(path, vector, sampling, st
     assert several.replies(REQUESTS, system="Be brief.", vector=given, max_tokens=TOKENS) == expected
 
 
+@pytest.mark.usefixtures("one_at_a_time")
+@pytest.mark.skipif(supports_gpu(), reason="a GPU rounds a batch of several otherwise than one, and random weights tie")
+def test_each_request_may_have_a_system_prompt_of_its_own(path):
+    sampling = SAMPLINGS["greedy"]
+    single, several = LlamaChat(path, sampling, 1), LlamaChat(path, sampling, 3)
+    expected = [single.reply(request, system=request[:9], max_tokens=TOKENS) for request in REQUESTS]
+    assert several.replies(REQUESTS, system=lambda request: request[:9], max_tokens=TOKENS) == expected
+
+
 def test_a_vector_is_gone_with_the_call_that_had_it(path, vector):
     chat = LlamaChat(path, SAMPLINGS["greedy"], 2)
     plain = chat.replies(REQUESTS, max_tokens=TOKENS)
