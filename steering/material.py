@@ -10,8 +10,8 @@ from steering.effects.selection import token_weights, without_vetoed
 from steering.effects.token_effects import TokenEffects
 from steering.errors import TooFewItemsError
 from steering.items import PreferenceItem
+from steering.models.batches import ScoredText
 from steering.models.limits import MAX_TEXT_TOKENS
-from steering.models.network import ScoredText
 from steering.prompts import render_prompt, shortened_request, tokenize_text, well_formed
 
 REQUEST_TOKENS = 64

@@ -13,10 +13,11 @@ import torch
 from steering.calibration.harm import plain_text
 from steering.control_vector import ControlVector
 from steering.errors import ParityError
+from steering.models.batches import ScoredText
 from steering.models.chat_model import ChatModel
 from steering.models.estimator import Estimator
 from steering.models.language_model import LanguageModel
-from steering.models.network import Directions, Network, ScoredText
+from steering.models.network import Directions, Network
 from steering.neutral import load_neutral_set
 from steering.prompts import tokenize_text
 

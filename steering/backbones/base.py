@@ -8,8 +8,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+from steering.models.batches import ScoredText
 from steering.models.language_model import LanguageModel
-from steering.models.network import ScoredText
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from steering.backbones.base import Example, Fits
+from steering.models.batches import ScoredText
 from steering.models.language_model import LanguageModel
-from steering.models.network import Network, PreparedBatch, ScoredText
+from steering.models.network import Network, PreparedBatch
 
 STEPS = 10
 LEARNING_RATE = 0.002
@@ -27,7 +28,8 @@ MAX_DOSE = 0.15
 STEP_TOKENS = 1024
 """Positions that one step looks at: a long history costs more batches, not longer steps."""
 BATCH_TOKENS = 512
-"""Of them at the same time: what all blocks computed for these is held until the backward pass."""
+"""Of them at the same time, or as many as keep a GPU busy: what all blocks computed for these is held until the
+backward pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ def _prepared(network: Network, examples: Sequence[Example], block: int) -> list
     """Batches run up to the block, with the weights of their rows, scaled so that those of a step sum to 1."""
     total = max(sum(sum(e.weights) for e in examples), 1e-12)
     step = []
-    for batch in network.prepare([e.text for e in examples], block, max_batch_tokens=BATCH_TOKENS):
+    at_once = max(BATCH_TOKENS, network.enough_tokens)
+    for batch in network.prepare([e.text for e in examples], block, max_batch_tokens=at_once):
         weights = [w / total for i in batch.indices for w in examples[i].weights]
         step.append((batch, torch.tensor(weights, device=network.device)))
     return step

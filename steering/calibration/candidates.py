@@ -16,8 +16,8 @@ from torch import Tensor
 from steering.backbones.base import Backbone, Example
 from steering.calibration.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
 from steering.calibration.heldout import HeldOut, Nll
+from steering.models.batches import ScoredText
 from steering.models.language_model import LanguageModel
-from steering.models.network import ScoredText
 
 DEPTHS = ((0.13, 0.33, 0.53), (0.2, 0.4, 0.6))
 """Sets of blocks that are steered together, as shares of the model's depth."""

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from steering.calibration.heldout import HeldOut
+from steering.models.batches import ScoredText
 from steering.models.language_model import LanguageModel
-from steering.models.network import Directions, ScoredText
+from steering.models.network import Directions
 from steering.neutral import Question
 from steering.profile import MAX_ACCURACY_DROP, MAX_KL, MAX_NLL_RISE
 from steering.prompts import render_prompt, tokenize_text

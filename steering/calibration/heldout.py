@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from steering.models.batches import ScoredText
 from steering.models.language_model import LanguageModel
-from steering.models.network import Directions, ScoredText
+from steering.models.network import Directions
 
 BOOTSTRAP_DRAWS = 2000
 Floats = npt.NDArray[np.float64]

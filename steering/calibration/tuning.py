@@ -13,9 +13,10 @@ from steering.calibration.harm import NeutralKl, reply_text
 from steering.calibration.heldout import HeldOut, Nll
 from steering.items import PreferenceItem
 from steering.material import scored_text
+from steering.models.batches import ScoredText
 from steering.models.estimator import Estimator
 from steering.models.language_model import LanguageModel
-from steering.models.network import Directions, ScoredText
+from steering.models.network import Directions
 from steering.profile import MAX_KL, Form
 from steering.prompts import description_system
 

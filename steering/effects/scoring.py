@@ -10,15 +10,16 @@ from torch import Tensor
 from transformers import Cache
 
 from steering.errors import EstimatorError
+from steering.models.batches import ScoredText, batches
 from steering.models.heap import is_out_of_memory
 from steering.models.language_model import LanguageModel
-from steering.models.network import ScoredText, batches
 
 
 class Scorer:
     """Scores texts in batches of at most `max_batch_tokens` positions, those of a shared beginning not counted.
 
-    The beginning that was read last is kept: texts that follow it, too, cost only what is new in them.
+    What all prompts begin with is read once, where that saves more than the pass it takes. The beginning that was read
+    last is kept: texts that follow it, too, cost only what is new in them.
     """
 
     def __init__(self, network: LanguageModel, max_batch_tokens: int) -> None:
@@ -28,48 +29,63 @@ class Scorer:
         self._beginning: Cache | None = None
 
     def logprobs(self, texts: Sequence[ScoredText]) -> list[list[float]]:
-        """Log-probability in nats of every token of every text; what all their prompts begin with is read once.
+        """Log-probability in nats of every token of every text.
 
         Raises: EstimatorError: one is not a finite number, or there is no memory for a single text.
         """
-        self._begin(texts)
-        shared = len(self._begun)
+        beginning = self._begin(texts)
+        shared = len(self._begun) if beginning else 0
         rests = [ScoredText(text.prompt_ids[shared:], text.text_ids) for text in texts]
         found: dict[int, list[float]] = {}
         while waiting := [i for i in range(len(texts)) if i not in found]:
-            for group in batches([rests[i] for i in waiting], self._max_batch_tokens):
+            enough = self._network.enough_tokens
+            for group in batches([rests[i] for i in waiting], self._max_batch_tokens, enough):
                 members = [waiting[place] for place in group]
-                scored = self._continued([rests[i] for i in members])
+                scored = self._continued([rests[i] for i in members], beginning, shared)
                 if scored is None:
                     break
                 found |= {i: _finite(logprobs) for i, logprobs in zip(members, scored, strict=True)}
         return [found[i] for i in range(len(texts))]
 
-    def _begin(self, texts: Sequence[ScoredText]) -> None:
-        """Read what all prompts begin with, unless they begin with what was read last."""
+    def shares(self, texts: Sequence[ScoredText]) -> bool:
+        """Whether the texts are read faster by themselves than among others: for what all their prompts begin with."""
+        return self._follow_the_last(texts) or self._save_enough(texts)
+
+    def _follow_the_last(self, texts: Sequence[ScoredText]) -> bool:
         kept = len(self._begun)
-        if kept and all(len(t.prompt_ids) > kept and t.prompt_ids[:kept] == self._begun for t in texts):
-            return
+        return kept > 0 and all(len(t.prompt_ids) > kept and t.prompt_ids[:kept] == self._begun for t in texts)
+
+    def _save_enough(self, texts: Sequence[ScoredText]) -> bool:
+        """Whether the pass over what they share makes all others shorter by more than it takes."""
+        return (len(texts) - 1) * shared_beginning(texts) > self._network.enough_tokens
+
+    def _begin(self, texts: Sequence[ScoredText]) -> Cache | None:
+        """What all prompts begin with, read now unless it was read last; None where that is not worth a pass."""
+        if self._follow_the_last(texts):
+            return self._beginning
+        if not self._save_enough(texts):
+            return None
         self._begun, self._beginning = (), None
         shared = shared_beginning(texts)
         try:
-            self._beginning = self._network.begin(texts[0].prompt_ids[:shared]) if shared else None
+            self._beginning = self._network.begin(texts[0].prompt_ids[:shared])
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             raise _no_memory(shared) from error
         self._begun = () if self._beginning is None else texts[0].prompt_ids[:shared]
+        return self._beginning
 
-    def _continued(self, rests: Sequence[ScoredText]) -> list[Tensor] | None:
+    def _continued(self, rests: Sequence[ScoredText], beginning: Cache | None, shared: int) -> list[Tensor] | None:
         """None where there was no memory for so many texts: the batches to come are smaller."""
         longest = max(rest.length for rest in rests)
         try:
-            return self._network.continued_logprobs(rests, self._beginning)
+            return self._network.continued_logprobs(rests, beginning)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             if len(rests) == 1:
-                raise _no_memory(len(self._begun) + longest) from error
+                raise _no_memory(shared + longest) from error
         if self._network.device.type == "cuda":
             torch.cuda.empty_cache()
         self._max_batch_tokens = len(rests) // 2 * longest

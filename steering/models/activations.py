@@ -13,9 +13,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from steering.models.batches import ScoredText
 from steering.models.chat_model import ChatModel
 from steering.models.language_model import LanguageModel
-from steering.models.network import Network, PreparedBatch, ScoredText
+from steering.models.network import Network, PreparedBatch
 from steering.models.quantized import QuantizedNetwork
 
 

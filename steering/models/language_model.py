@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from steering.models.batches import ScoredText
 from steering.models.divergence import Divergence
-from steering.models.network import Directions, ScoredText
+from steering.models.network import Directions
 
 
 class LanguageModel(Protocol):
@@ -41,11 +42,18 @@ class LanguageModel(Protocol):
         ...
 
     @property
+    def enough_tokens(self) -> int:
+        """Positions in one pass from which on each takes as long as in a larger one; fewer take as long as so many."""
+        ...
+
+    @property
     def device(self) -> torch.device:
         """Where its tensors lie."""
         ...
 
-    def prepare(self, sequences: Sequence[ScoredText], block: int, *, max_batch_tokens: int = ...) -> Sequence[Any]:
+    def prepare(
+        self, sequences: Sequence[ScoredText], block: int, *, max_batch_tokens: int | None = None
+    ) -> Sequence[Any]:
         """Run all sequences up to block `block`, as far as that can be done ahead."""
         ...
 

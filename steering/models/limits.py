@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from steering.errors import EstimatorError
-from steering.models.network import ScoredText
+from steering.models.batches import ScoredText
 
 MAX_TEXT_TOKENS = 2048
 """Tokens of one text that are scored, about three pages; the rest is left out and counted."""

@@ -1,7 +1,6 @@
 """A causal LM cut at a block: what lies below is computed once, what lies above runs again for every vector.
 
 Block k means torch's `layers[k]` (0-based); its output is the residual stream that a control vector is added to.
-Batches are padded on the right: in a causal model no real position sees what follows it, so no mask is needed.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from transformers import Cache
 
 from steering.errors import EstimatorError
+from steering.models.batches import PaddedBatch, ScoredText, batches, enough_tokens, padded
 from steering.models.beginning import can_be_followed, followed
 from steering.models.divergence import Divergence, from_hidden, from_logits
 from steering.models.output_head import sharp_logits
@@ -25,48 +25,17 @@ from steering.models.output_head import sharp_logits
 Directions: TypeAlias = Mapping[int, Tensor]
 """Vectors of shape [width] by the block to whose output they are added."""
 
-LOGITS_AT_ONCE = 2**22
-"""Logits that are held at the same time: 16 MiB in float32, what a processor's cache takes."""
+LOGITS_AT_ONCE, GPU_LOGITS_AT_ONCE = 2**22, 2**25
+"""Logits that are held at the same time: 16 MiB in float32, what a processor's cache takes; a GPU has no such cache."""
+BATCH_TOKENS = 4096
+"""Positions of a batch where a larger one is no faster."""
 MIN_ROWS_AT_ONCE = 64
 """Below this the output head is read more often than it is used."""
-
-ENOUGH_TOKENS, MAX_PADDING = 256, 0.1
-"""Positions that a batch has before it refuses a text for its padding, and the share of padding that is too much."""
 
 _BLOCK_NAMES = ("layers", "h")
 _NORM_NAMES = ("norm", "final_layernorm", "ln_f")
 _CACHE_NAMES = ("cache", "past_key_values")
 """What transformers calls the keys and values of what was read already, and what it called them before 5.24."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredText:
-    """A prompt and the text that is scored after it, as token ids; `text_ids` is not empty."""
-
-    prompt_ids: tuple[int, ...]
-    text_ids: tuple[int, ...]
-
-    @property
-    def length(self) -> int:
-        """Tokens in all."""
-        return len(self.prompt_ids) + len(self.text_ids)
-
-
-@dataclass(frozen=True, slots=True)
-class PaddedBatch:
-    """Sequences side by side, padded on the right.
-
-    Attributes:
-        ids: token ids, [sequences, positions].
-        rows: flat positions whose next token is scored, [rows].
-        targets: the token that follows each row, [rows].
-        owners: which sequence of the batch each row belongs to, [rows].
-    """
-
-    ids: Tensor
-    rows: Tensor
-    targets: Tensor
-    owners: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +78,7 @@ class Network:
         self._cache_name = next((name for name in _CACHE_NAMES if name in known), None)
         for parameter in model.parameters():
             parameter.requires_grad_(False)
+        self.enough_tokens: int = enough_tokens(self.device, sum(p.numel() for p in self.decoder.parameters()))
 
     @property
     def device(self) -> torch.device:
@@ -116,10 +86,11 @@ class Network:
         return next(self.decoder.parameters()).device
 
     def prepare(
-        self, sequences: Sequence[ScoredText], block: int, *, max_batch_tokens: int = 4096
+        self, sequences: Sequence[ScoredText], block: int, *, max_batch_tokens: int | None = None
     ) -> list[PreparedBatch]:
         """Run all sequences up to block `block`, in batches of similar length."""
-        return [self._prepare(sequences, group, block) for group in batches(sequences, max_batch_tokens)]
+        groups = batches(sequences, max_batch_tokens or max(BATCH_TOKENS, self.enough_tokens), self.enough_tokens)
+        return [self._prepare(sequences, group, block) for group in groups]
 
     def outputs(self, batch: PreparedBatch, directions: Directions | None = None) -> Iterator[tuple[int, Tensor]]:
         """Block and its output [sequences, positions, width] with the directions added, from `batch.block` on."""
@@ -208,7 +179,8 @@ class Network:
 
     def _in_chunks(self, of: Callable[[Tensor, Tensor], Tensor], rows: Tensor, targets: Tensor) -> Tensor:
         """`of` rows and their targets, few at a time: the logits of all at once would not fit into memory."""
-        chunk = max(MIN_ROWS_AT_ONCE, LOGITS_AT_ONCE // self.vocabulary)
+        logits = GPU_LOGITS_AT_ONCE if self.device.type == "cuda" else LOGITS_AT_ONCE
+        chunk = max(MIN_ROWS_AT_ONCE, logits // self.vocabulary)
         # Written to one tensor: small ones between the large would keep those from being freed, hundreds of megabytes.
         found = torch.empty(len(rows), device=rows.device)
         for start in range(0, len(rows), chunk):
@@ -248,39 +220,6 @@ class Network:
             self.decoder(input_ids=batch.ids, use_cache=False)
         read = batch.ids, batch.rows, batch.targets, batch.owners
         return PreparedBatch(*read, block, group, outputs[0], tuple(arguments))
-
-
-def padded(sequences: Sequence[ScoredText], device: torch.device) -> PaddedBatch:
-    """The sequences as one batch; its rows are in the order of the sequences and their texts."""
-    width = max(s.length for s in sequences)
-    ids = torch.zeros(len(sequences), width, dtype=torch.long)
-    rows: list[int] = []
-    targets: list[int] = []
-    owners: list[int] = []
-    for row, s in enumerate(sequences):
-        ids[row, : s.length] = torch.tensor(s.prompt_ids + s.text_ids)
-        first = row * width + len(s.prompt_ids) - 1
-        rows += range(first, first + len(s.text_ids))
-        targets += s.text_ids
-        owners += [row] * len(s.text_ids)
-    return PaddedBatch(ids.to(device), *(torch.tensor(part, device=device) for part in (rows, targets, owners)))
-
-
-def batches(sequences: Sequence[ScoredText], max_tokens: int) -> list[tuple[int, ...]]:
-    """Indices grouped by similar length so that no padded batch holds more than `max_tokens` positions.
-
-    A batch of ENOUGH_TOKENS is computed as fast as a larger one, so from there on it takes no text that is padded much.
-    """
-    order = sorted(range(len(sequences)), key=lambda i: -sequences[i].length)
-    groups: list[list[int]] = []
-    for i in order:
-        longest = sequences[groups[-1][0]].length if groups else 0
-        full = not groups or longest * (len(groups[-1]) + 1) > max_tokens
-        padded_much = sequences[i].length < longest * (1 - MAX_PADDING)
-        if full or (padded_much and longest * len(groups[-1]) >= ENOUGH_TOKENS):
-            groups.append([])
-        groups[-1].append(i)
-    return [tuple(group) for group in groups]
 
 
 def _part(module: nn.Module, names: Sequence[str]) -> Any:

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from steering.control_vector import ControlVector
+from steering.models.batches import ScoredText
 from steering.models.chat_model import ChatModel
 from steering.models.divergence import Divergence, from_logits
-from steering.models.network import Directions, ScoredText
+from steering.models.network import Directions
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class QuantizedNetwork:
     """What `Network` does without gradients, by the chat model itself."""
 
     gives_gradients = False
+    enough_tokens = 0
+    """It reads one text at a time."""
 
     def __init__(self, chat: ChatModel) -> None:
         depth, self.width, self.vocabulary = chat.shape
@@ -49,7 +52,7 @@ class QuantizedNetwork:
         sequences: Sequence[ScoredText],
         block: int,  # nothing is computed ahead
         *,
-        max_batch_tokens: int = 0,
+        max_batch_tokens: int | None = None,
     ) -> list[PreparedText]:
         """See `Network.prepare`."""
         return [

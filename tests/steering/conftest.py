@@ -12,8 +12,9 @@ from assistant.engine.protocol import Sampling
 from assistant.models.bundled import bundled_model
 from assistant.rebuild.llama_chat import LlamaChat
 from steering.items import PreferenceItem
+from steering.models.batches import ScoredText
 from steering.models.estimator import Estimator, load_estimator
-from steering.models.network import Network, ScoredText
+from steering.models.network import Network
 from tests.steering.oracles import make_items, make_texts
 from tests.tiny_models import write_tiny_model
 

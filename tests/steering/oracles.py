@@ -14,7 +14,7 @@ from torch import Tensor
 
 from steering.effects.token_effects import TokenEffects
 from steering.items import PreferenceItem, Source
-from steering.models.network import ScoredText
+from steering.models.batches import ScoredText
 from steering.prompts import UNPROMPTED_REQUEST
 
 TINY_VOCABULARY = 279

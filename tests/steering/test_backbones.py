@@ -14,7 +14,7 @@ from steering.backbones.principal import PrincipalComponent
 from steering.backbones.prompt_contrast import PromptContrast
 from steering.backbones.summed import Summed, summed
 from steering.models.activations import ChatActivations
-from steering.models.network import ScoredText
+from steering.models.batches import ScoredText
 from tests.steering.oracles import block_output, make_texts
 
 DIFFERENCES = {name: method for name, method in BACKBONES.items() if isinstance(method, DifferenceBackbone)}

@@ -9,7 +9,7 @@ from steering.backbones import BACKBONES
 from steering.backbones.base import Example
 from steering.calibration.candidates import COMPARE_KL, TARGET_KLS, Calibration, Candidate, best, candidate_blocks
 from steering.calibration.tuning import Described, choose_form
-from steering.models.network import ScoredText
+from steering.models.batches import ScoredText
 from tests.steering.oracles import full_logprobs, make_texts, token_logprobs
 
 METHODS = {name: BACKBONES[name] for name in ("optimized", "caa")}

@@ -10,9 +10,10 @@ from transformers import AutoModelForCausalLM
 from steering.effects.history import Job, history_slot, plan
 from steering.effects.token_effects import TokenEffects, score
 from steering.items import PreferenceItem, Source
+from steering.models.batches import ScoredText
 from steering.models.estimator import Estimator, load_estimator
 from steering.models.limits import MAX_HISTORY_TOKENS
-from steering.models.network import Network, ScoredText
+from steering.models.network import Network
 from tests.steering.oracles import plain_prompt, token_logprobs
 
 pytestmark = pytest.mark.bundled

@@ -13,9 +13,10 @@ from steering.calibration.heldout import HeldOut
 from steering.effects.history import plan
 from steering.effects.scoring import Scorer
 from steering.effects.token_effects import TokenEffects, score
+from steering.models.batches import ScoredText
 from steering.models.estimator import Estimator, load_estimator, pick_device, pick_dtype
 from steering.models.limits import MAX_HISTORY_TOKENS
-from steering.models.network import Network, ScoredText
+from steering.models.network import Network
 from tests.steering.conftest import load_float32
 from tests.steering.oracles import make_directions, make_texts
 

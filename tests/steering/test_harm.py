@@ -8,7 +8,7 @@ import torch
 
 from steering.calibration.candidates import MAX_DOSE, Candidate, at_dose_one, at_kl
 from steering.calibration.harm import MultipleChoice, NeutralHarm, NeutralKl, TeacherForcedHarm, plain_text, reply_text
-from steering.models.network import ScoredText
+from steering.models.batches import ScoredText
 from steering.neutral import Question
 from steering.profile import MAX_ACCURACY_DROP, MAX_KL, MAX_NLL_RISE
 from tests.steering.oracles import full_logprobs, make_directions, make_texts, token_logprobs

@@ -20,7 +20,7 @@ from steering.errors import TooFewItemsError
 from steering.items import CONTRASTIVE_SOURCES, PreferenceItem, Source
 from steering.learning import own_replies, score_history
 from steering.material import LEARNED_TOKENS, examples, scored_text
-from steering.models.network import ScoredText
+from steering.models.batches import ScoredText
 from steering.prompts import description_system, render_prompt
 
 WORDS = ("garden", "rice", "roses", "train", "hello", "rain", "you", "cup", "late", "key")

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from steering.errors import EstimatorError
-from steering.models.network import ENOUGH_TOKENS, MAX_PADDING, Network, ScoredText, batches
+from steering.models.batches import CPU_ENOUGH, GPU_MOST, MAX_PADDING, ScoredText, batches, enough_tokens
+from steering.models.network import Network
 from tests.steering.oracles import block_output, full_logprobs, make_directions, make_texts, token_logprobs
 
 LAST = 2
@@ -61,7 +62,9 @@ def alone(network) -> list[tuple[ScoredText, torch.Tensor]]:
 
 @same_network
 @given(data=st.data())
-def test_padding_batches_and_order_change_nothing(network, alone, data):
+def test_padding_batches_and_order_change_nothing(model, alone, data):
+    network = Network(model)
+    network.enough_tokens = data.draw(st.sampled_from((1, 60, 4096)))
     chosen = data.draw(st.lists(st.sampled_from(alone), min_size=1, max_size=8))
     limit = data.draw(st.integers(1, 400))
     with torch.inference_mode():
@@ -144,13 +147,19 @@ def test_rows_come_from_the_blocks_above_only(network, texts):
     assert ran == [2]
 
 
-@given(lengths=st.lists(st.integers(1, 300), max_size=40))
-def test_a_text_is_padded_much_only_in_a_batch_that_is_small_without_it(lengths):
+@given(lengths=st.lists(st.integers(1, 300), max_size=40), enough=st.integers(1, 2048))
+def test_a_text_is_padded_much_only_in_a_batch_that_is_small_without_it(lengths, enough):
     texts = [ScoredText((7,) * length, (9,)) for length in lengths]
-    for group in batches(texts, 2048):
+    for group in batches(texts, 2048, enough):
         longest = texts[group[0]].length
         for place, i in enumerate(group):
-            assert texts[i].length >= longest * (1 - MAX_PADDING) or longest * place < ENOUGH_TOKENS
+            assert texts[i].length >= longest * (1 - MAX_PADDING) or longest * place < enough
+
+
+def test_a_gpu_is_given_more_at_once_the_smaller_the_model_is():
+    cpu, gpu = (lambda parameters, kind=kind: enough_tokens(torch.device(kind), parameters) for kind in ("cpu", "cuda"))
+    assert cpu(10**8) == cpu(10**10) == gpu(10**11) == CPU_ENOUGH
+    assert GPU_MOST == gpu(10**8) > gpu(5 * 10**8) > gpu(8 * 10**9) > CPU_ENOUGH
 
 
 @given(lengths=st.lists(st.integers(1, 50), max_size=30), limit=st.integers(1, 200))

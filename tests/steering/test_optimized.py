@@ -67,6 +67,7 @@ def test_a_step_goes_through_the_model_a_few_texts_at_a_time_and_finds_the_same(
 
     def learned(limit: int) -> torch.Tensor:
         monkeypatch.setattr("steering.backbones.optimized.BATCH_TOKENS", limit)
+        monkeypatch.setattr(network, "enough_tokens", limit)
         plain = network.token_logprobs
 
         def watched(batch, directions=None):

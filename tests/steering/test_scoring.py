@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from steering.effects.scoring import Scorer, shared_beginning
 from steering.errors import EstimatorError
+from steering.models.batches import ScoredText
 from steering.models.heap import is_out_of_memory
-from steering.models.network import Network, ScoredText
+from steering.models.network import Network
 from tests.steering.oracles import TINY_VOCABULARY, make_texts, token_logprobs
 from tests.steering.test_families import FAMILIES, make_model
 
@@ -29,8 +30,16 @@ def random_ids(count: int, seed: int) -> tuple[int, ...]:
 
 
 @few
-@given(shared=st.integers(0, 60), count=st.integers(1, 6), limit=st.integers(1, 500), seed=st.integers(0, 99))
-def test_sharing_and_batching_change_nothing(network, model, shared, count, limit, seed):
+@given(
+    shared=st.integers(0, 60),
+    count=st.integers(1, 6),
+    limit=st.integers(1, 500),
+    enough=st.sampled_from((0, 100, 500)),
+    seed=st.integers(0, 99),
+)
+def test_sharing_and_batching_change_nothing(model, shared, count, limit, enough, seed):
+    network = Network(model)
+    network.enough_tokens = enough
     texts = after(random_ids(shared, seed), make_texts(count, seed=seed))
     for text, found in zip(texts, Scorer(network, limit).logprobs(texts), strict=True):
         with torch.inference_mode():
@@ -42,13 +51,30 @@ def test_a_beginning_longer_than_the_attention_window_is_shared(family):
     """Sliding windows of 8 tokens, a beginning of 30: its keys and values are cut as in one pass."""
     model = make_model(family)
     texts = after(random_ids(30, 3), make_texts(4, seed=3))
-    assert shared_beginning(texts) >= 30
-    for text, found in zip(texts, Scorer(Network(model), 4096).logprobs(texts), strict=True):
+    network = Network(model)
+    network.enough_tokens = 0
+    scorer = Scorer(network, 4096)
+    assert shared_beginning(texts) >= 30 and scorer.shares(texts)
+    for text, found in zip(texts, scorer.logprobs(texts), strict=True):
         ids = torch.tensor([text.prompt_ids + text.text_ids])
         with torch.inference_mode():
             logits = model(input_ids=ids, use_cache=False).logits[0, len(text.prompt_ids) - 1 : -1].float()
         expected = logits.log_softmax(-1).gather(1, torch.tensor(text.text_ids)[:, None])[:, 0]
         assert torch.tensor(found) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_beginning_is_read_once_where_that_is_faster(network, monkeypatch):
+    begun: list[int] = []
+    monkeypatch.setattr(network, "begin", lambda ids, begin=network.begin: (begun.append(len(ids)), begin(ids))[1])
+    scorer = Scorer(network, 4096)
+    few, many = (after(random_ids(60, 7), make_texts(count, seed=1)) for count in (4, 8))
+    monkeypatch.setattr(network, "enough_tokens", 300)
+    scorer.logprobs(few)
+    assert not begun and not scorer.shares(few)
+    scorer.logprobs(many)
+    scorer.logprobs(make_texts(4, seed=2))
+    scorer.logprobs(few)
+    assert begun == [60] and scorer.shares(few), "what was read last is kept, and costs nothing more"
 
 
 @given(prompts=st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=6).map(tuple), min_size=1, max_size=4))

@@ -14,7 +14,7 @@ from steering.evaluation.following.names import BOTH, STATED, VECTOR
 from steering.evaluation.following.people import Follower, Preference
 from steering.evaluation.following.profile import Learned, ProfileMaker
 from steering.evaluation.names import DESCRIPTION, OTHER_PERSON, RANDOM, UNSTEERED
-from steering.models.network import ScoredText
+from steering.models.batches import ScoredText
 from steering.prompts import description_system, render_prompt, tokenize_text, well_formed
 
 System = Callable[[Preference], str]
