@@ -27,9 +27,9 @@ MAX_DOSE = 0.15
 """Cap of the dose on the way: about where the KL of what is learned meets the harm budget."""
 STEP_TOKENS = 1024
 """Positions that one step looks at: a long history costs more batches, not longer steps."""
-BATCH_TOKENS = 512
-"""Of them at the same time, or as many as keep a GPU busy: what all blocks computed for these is held until the
-backward pass."""
+BATCH_TOKENS, MOST_LOGITS = 512, 2**27
+"""Of them at the same time: what all blocks computed for these is held until the backward pass. On a GPU as many as
+keep it busy, but of no more than so many logits, half a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _prepared(network: Network, examples: Sequence[Example], block: int) -> list
     """Batches run up to the block, with the weights of their rows, scaled so that those of a step sum to 1."""
     total = max(sum(sum(e.weights) for e in examples), 1e-12)
     step = []
-    at_once = max(BATCH_TOKENS, network.enough_tokens)
+    at_once = max(BATCH_TOKENS, min(network.enough_tokens, MOST_LOGITS // network.vocabulary))
     for batch in network.prepare([e.text for e in examples], block, max_batch_tokens=at_once):
         weights = [w / total for i in batch.indices for w in examples[i].weights]
         step.append((batch, torch.tensor(weights, device=network.device)))
