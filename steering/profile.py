@@ -9,7 +9,7 @@ Form = Literal["none", "vector", "description", "both"]
 """What a profile puts into a chat: nothing, the control vector, the description in the system prompt, or both."""
 
 
-PIPELINE_VERSION = 7
+PIPELINE_VERSION = 8
 """Goes up whenever the same items would give another profile."""
 
 Measure = Literal["ratio", "difference"]
@@ -95,7 +95,7 @@ class Harm:
     Attributes:
         kl: mean KL(unsteered || steered) per token on the model's own neutral replies, nats.
         nll_rise: rise of the NLL on neutral texts, nats/token.
-        accuracy_drop: fall of multiple choice accuracy, percentage points.
+        accuracy_drop: fall of multiple choice accuracy, answers drawn by their likelihood, percentage points.
         repetition_rise: rise of the share of 4-grams already seen in the same reply, relative to unsteered.
         length_change: change of the mean reply length, relative to unsteered.
         credible_repetition_rise, credible_length_change: the part of the two that chance among the few dozen sampled

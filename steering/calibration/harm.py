@@ -1,7 +1,8 @@
 """What steering does to texts that are none of the person's business, against a budget (METHOD: damage guard).
 
 Measured with teacher forcing here: KL on the model's own neutral replies, NLL on neutral texts, multiple choice
-accuracy by the likelihood of the choices. Generated replies are looked at in `steering.calibration.replies`.
+accuracy by the likelihood of the choices (expected over answers drawn by it, for the budget). Generated replies are
+looked at in `steering.calibration.replies`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from steering.calibration.heldout import HeldOut
 from steering.models.batches import ScoredText
@@ -24,7 +26,7 @@ from steering.prompts import render_prompt, tokenize_text
 
 @dataclass(frozen=True, slots=True)
 class TeacherForcedHarm:
-    """KL in nats, rise of the NLL in nats/token, fall of the accuracy in percentage points."""
+    """KL in nats, rise of the NLL in nats/token, fall of the expected accuracy in percentage points."""
 
     kl: float
     nll_rise: float
@@ -83,11 +85,11 @@ class NeutralHarm:
         self._texts = HeldOut(network, [plain_text(tokenizer, text) for text in texts], block)
         self._choices = MultipleChoice(network, tokenizer, questions, block)
         self._nll = self._texts.nll()
-        self._accuracy = self._choices.accuracy()
+        self._accuracy = self._choices.expected_accuracy()
 
     def measure(self, directions: Directions) -> TeacherForcedHarm:
         """Harm with the directions added."""
-        drop = 100 * (self._accuracy - self._choices.accuracy(directions))
+        drop = 100 * (self._accuracy - self._choices.expected_accuracy(directions))
         return TeacherForcedHarm(self.kl(directions), self.nll_rise(directions), drop)
 
     def nll_rise(self, directions: Directions) -> float:
@@ -115,8 +117,20 @@ class MultipleChoice:
 
     def accuracy(self, directions: Directions | None = None) -> float:
         """Share of questions answered right, 0 to 1."""
-        likelihood = -torch.from_numpy(self._held.nll(directions).sums).view(-1, 4)
-        return float((likelihood.argmax(dim=1) == self._answers).double().mean())
+        return float((self._loglikelihoods(directions).argmax(dim=1) == self._answers).double().mean())
+
+    def expected_accuracy(self, directions: Directions | None = None) -> float:
+        """The same if every answer were drawn by its likelihood: the mean probability of the right one.
+
+        For a budget: a small dose tips three of sixty questions that were as good as tied, now one way, now the other,
+        and counting them (standard error 3 points) can make a smaller dose look worse; this (0.7 points) does not.
+        """
+        chances = self._loglikelihoods(directions).softmax(dim=1)
+        return float(chances.gather(1, self._answers[:, None]).mean())
+
+    def _loglikelihoods(self, directions: Directions | None) -> Tensor:
+        """Of every choice of every question, nats, [questions, 4]."""
+        return -torch.from_numpy(self._held.nll(directions).sums).view(-1, 4)
 
 
 def plain_text(tokenizer: Any, text: str) -> ScoredText:

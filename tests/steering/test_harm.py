@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 
@@ -61,9 +62,9 @@ def test_the_norms_that_doses_are_relative_to(network, texts):
     assert NeutralKl(network, texts, 1).residual_norms((1, 2)) == expected
 
 
-def brute_force_accuracy(model, tokenizer, directions) -> float:
+def brute_force_likelihoods(model, tokenizer, directions) -> list[list[float]]:
     """Every question with every choice as one text, choice tokens scored one by one."""
-    right = 0
+    found = []
     for q in QUESTIONS:
         sums = []
         for choice in q.choices:
@@ -72,8 +73,22 @@ def brute_force_accuracy(model, tokenizer, directions) -> float:
             assert whole[: len(asked)] == asked
             text = ScoredText(tuple(asked), tuple(whole[len(asked) :]))
             sums.append(sum(token_logprobs(model, text, directions).tolist()))
-        right += sums.index(max(sums)) == q.answer
-    return right / len(QUESTIONS)
+        found.append(sums)
+    return found
+
+
+def brute_force_accuracy(model, tokenizer, directions) -> float:
+    likelihoods = brute_force_likelihoods(model, tokenizer, directions)
+    right = [sums.index(max(sums)) == q.answer for q, sums in zip(QUESTIONS, likelihoods, strict=True)]
+    return sum(right) / len(QUESTIONS)
+
+
+def brute_force_expected(model, tokenizer, directions) -> float:
+    likelihoods = brute_force_likelihoods(model, tokenizer, directions)
+    right = [
+        math.exp(sums[q.answer]) / sum(map(math.exp, sums)) for q, sums in zip(QUESTIONS, likelihoods, strict=True)
+    ]
+    return sum(right) / len(QUESTIONS)
 
 
 @torch.inference_mode()
@@ -84,7 +99,23 @@ def test_multiple_choice_equals_brute_force(network, model, tokenizer):
         expected = brute_force_accuracy(model, tokenizer, directions)
         assert choices.accuracy(directions) == pytest.approx(expected)
         accuracies.add(expected)
+        assert choices.expected_accuracy(directions) == pytest.approx(
+            brute_force_expected(model, tokenizer, directions), abs=1e-6
+        )
     assert len(accuracies) > 1, "the directions must move some answer"
+
+
+@torch.inference_mode()
+def test_a_small_push_tips_an_answer_and_leaves_the_expected_accuracy_where_it_is(network, tokenizer):
+    (direction,) = make_directions(1, norm=10.0, seed=1).values()
+    choices = MultipleChoice(network, tokenizer, QUESTIONS, 1)
+    found = [
+        (choices.accuracy(pushed), choices.expected_accuracy(pushed))
+        for pushed in ({1: direction * step / 100} for step in range(101))
+    ]
+    counted, expected = (np.abs(np.diff(column)) for column in zip(*found, strict=True))
+    assert counted.max() >= 1 / len(QUESTIONS), "some step must tip an answer"
+    assert expected.max() < 0.1 * counted.max()
 
 
 @torch.inference_mode()
@@ -96,12 +127,12 @@ def test_harm_puts_the_three_together(network, model, tokenizer, texts):
     scored = [plain_text(tokenizer, text) for text in neutral]
     tokens = sum(len(t.text_ids) for t in scored)
     nll = [-sum(float(token_logprobs(model, t, d).sum()) for t in scored) / tokens for d in ({}, directions)]
-    accuracy = [100 * brute_force_accuracy(model, tokenizer, d) for d in ({}, directions)]
+    accuracy = [100 * brute_force_expected(model, tokenizer, d) for d in ({}, directions)]
     found = harm.measure(directions)
     assert found.kl == kl(directions)
     assert found.nll_rise == pytest.approx(nll[1] - nll[0], abs=1e-4)
     assert harm.nll_rise(directions) == pytest.approx(found.nll_rise)
-    assert found.accuracy_drop == pytest.approx(accuracy[0] - accuracy[1])
+    assert found.accuracy_drop == pytest.approx(accuracy[0] - accuracy[1], abs=1e-4)
     assert harm.measure({}) == TeacherForcedHarm(0.0, 0.0, 0.0)
 
 
