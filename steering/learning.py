@@ -10,7 +10,8 @@ from typing import Any
 from steering.calibration.replies import REPLY_TOKENS
 from steering.calibration.tuning import NeutralReplies
 from steering.effects.history import EffectKey, plan
-from steering.effects.token_effects import TokenEffects, score, unscored_tokens
+from steering.effects.reading import unscored_tokens
+from steering.effects.token_effects import TokenEffects, score
 from steering.items import PreferenceItem
 from steering.material import REQUEST_TOKENS
 from steering.models.chat_model import ChatModel

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from steering.effects.history import METHOD, EffectKey, Job, history_slot, plan
-from steering.effects.token_effects import TokenEffects, score, scored_tokens
+from steering.effects.reading import scored_tokens
+from steering.effects.token_effects import TokenEffects, score
 from steering.errors import EstimatorError
 from steering.items import PreferenceItem, Source
 from steering.learning import score_history
@@ -79,7 +80,7 @@ def test_batch_size_sharing_and_item_order_change_nothing(estimator, model, effe
 
 
 def test_every_portion_is_handed_over_complete(estimator, items, monkeypatch):
-    monkeypatch.setattr("steering.effects.token_effects.PORTION_TOKENS", 60)
+    monkeypatch.setattr("steering.effects.reading.PORTION_TOKENS", 60)
     handed: list[dict[str, TokenEffects]] = []
     score(estimator, planned(items, estimator.tokenizer), handed.append)
     assert len(handed) > 1
