@@ -33,7 +33,9 @@ KEPT_GAIN = 0.9
 _TRIES = 4
 """Measurements of the KL that a search for it takes at most."""
 DOSE_STEP = 0.85
-"""A dose outside the harm budget is lowered by this factor until it is inside."""
+"""A dose whose replies are outside the harm budget is lowered by this factor."""
+BELOW = 0.97
+"""A dose that was outside the budget is lowered to a little less than what should be inside."""
 SMALLEST_DOSE = 0.01
 
 
@@ -194,9 +196,9 @@ def best(candidates: Sequence[Candidate]) -> Candidate:
 
 
 def within_budget(candidate: Candidate, harm: NeutralHarm) -> tuple[Candidate, TeacherForcedHarm]:
-    """The candidate with its dose lowered until its harm is within the budget, and that harm."""
+    """The candidate with its dose lowered until its harm is within the budget, and that harm; few tries find it."""
     found = harm.measure(candidate.directions())
     while not found.within_budget and candidate.dose > SMALLEST_DOSE:
-        candidate = candidate.at_dose(candidate.dose * DOSE_STEP)
+        candidate = candidate.at_dose(candidate.dose * BELOW * found.allowed_share)
         found = harm.measure(candidate.directions())
     return candidate, found

@@ -8,6 +8,7 @@ looked at in `steering.calibration.replies`.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,15 @@ class TeacherForcedHarm:
     def within_budget(self) -> bool:
         """Whether all three stay below their limits."""
         return self.kl <= MAX_KL and self.nll_rise <= MAX_NLL_RISE and self.accuracy_drop <= MAX_ACCURACY_DROP
+
+    @property
+    def allowed_share(self) -> float:
+        """The share of the dose that would be within the budget, at most 1.
+
+        KL and NLL grow with the square of the dose, or faster; the expected accuracy falls about in proportion.
+        """
+        over_kl, over_nll = max(1.0, self.kl / MAX_KL), max(1.0, self.nll_rise / MAX_NLL_RISE)
+        return 1 / max(math.sqrt(max(over_kl, over_nll)), self.accuracy_drop / MAX_ACCURACY_DROP)
 
 
 class NeutralKl:

@@ -6,8 +6,10 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from steering.calibration.candidates import MAX_DOSE, Candidate, at_dose_one, at_kl
+from steering.calibration.candidates import MAX_DOSE, Candidate, at_dose_one, at_kl, within_budget
 from steering.calibration.harm import MultipleChoice, NeutralHarm, NeutralKl, TeacherForcedHarm, plain_text, reply_text
 from steering.models.batches import ScoredText
 from steering.neutral import Question
@@ -149,6 +151,32 @@ def test_harm_puts_the_three_together(network, model, tokenizer, texts):
 )
 def test_the_budget_holds_all_three(kl, nll_rise, accuracy_drop, within):
     assert TeacherForcedHarm(kl, nll_rise, accuracy_drop).within_budget is within
+
+
+@given(kl=st.floats(0, 3), nll_rise=st.floats(-1, 1), accuracy_drop=st.floats(-40, 40), squared=st.booleans())
+def test_the_share_of_a_dose_that_is_allowed_is_within_the_budget(kl, nll_rise, accuracy_drop, squared):
+    share = TeacherForcedHarm(kl, nll_rise, accuracy_drop).allowed_share
+    assert (share == 1) is TeacherForcedHarm(kl, nll_rise, accuracy_drop).within_budget
+    accuracy = accuracy_drop * share ** (1 + squared)
+    assert TeacherForcedHarm(kl * share**2 * 0.999, nll_rise * share**2 * 0.999, accuracy * 0.999).within_budget
+
+
+@pytest.mark.parametrize("dose", [0.02, MAX_DOSE, 2 * MAX_DOSE])
+def test_a_dose_is_lowered_to_what_the_budget_allows_and_no_further(network, tokenizer, texts, dose, monkeypatch):
+    harm = NeutralHarm(
+        network, tokenizer, 1, kl=NeutralKl(network, texts, 1), texts=["The garden needs rain."], questions=QUESTIONS
+    )
+    norms = harm.kl.residual_norms((1,))
+    start = Candidate("caa", at_dose_one(make_directions(1, norm=1.0, seed=4), norms), dose, math.nan, math.nan)
+    measured: list[TeacherForcedHarm] = []
+    measure = harm.measure
+    monkeypatch.setattr(harm, "measure", lambda directions: measured.append(measure(directions)) or measured[-1])
+    found, at_it = within_budget(start, harm)
+    assert at_it == measured[-1] == measure(found.directions()) and at_it.within_budget
+    assert len(measured) <= 5
+    assert (found.dose < start.dose) is (dose > 0.1)
+    if found.dose < start.dose:
+        assert not measure(found.directions(1.25)).within_budget
 
 
 def test_plain_texts_and_replies_as_tokens(tokenizer):
