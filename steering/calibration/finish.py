@@ -24,7 +24,7 @@ from steering.models.chat_model import ChatModel
 from steering.models.estimator import Estimator
 from steering.models.network import Directions
 from steering.neutral import load_neutral_set
-from steering.profile import MAX_KL, MAX_NLL_RISE, Form, Influence, StrengthPoint
+from steering.profile import Form, Influence, StrengthPoint
 from steering.prompts import description_system
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
@@ -137,7 +137,7 @@ class Finisher:
             candidate = candidate.at_dose(candidate.dose * DOSE_STEP)
             harm = self._harm.measure(candidate.directions())
         kls = {s: _at(s, candidate, harm.kl, self._kl) for s in STRENGTHS}
-        return Shipped(candidate, harm, change, kls, self._safe_strength(candidate, harm, kls))
+        return Shipped(candidate, harm, change, kls, safe_strength(candidate, harm, kls, self._harm.nll_rise))
 
     def measure(self, examples: Sequence[Example], held_back: Sequence[PreferenceItem], shipped: Shipped) -> Measured:
         """Gain on the held-back items; `examples` are all the others."""
@@ -191,15 +191,6 @@ class Finisher:
         directions = self._another.directions(shipped.method, shipped.blocks)
         return {block: d * shipped.dose for block, d in at_dose_one(directions, self._norms).items()}
 
-    def _safe_strength(self, candidate: Candidate, harm: TeacherForcedHarm, kls: Mapping[float, float]) -> float:
-        """The largest tried strength up to which KL and NLL stay within the budget; 1 is within it by construction."""
-        safe = 1.0
-        for strength in (s for s in STRENGTHS if s > 1):
-            if kls[strength] > MAX_KL or _at(strength, candidate, harm.nll_rise, self._harm.nll_rise) > MAX_NLL_RISE:
-                break
-            safe = strength
-        return safe
-
 
 def ship_best_form(
     finisher: Finisher,
@@ -217,6 +208,25 @@ def ship_best_form(
         return finisher, shipped
     alone = finisher.without_description()
     return alone, alone.ship(chat, fitted, on_reply)
+
+
+def safe_strength(
+    candidate: Candidate,
+    harm: TeacherForcedHarm,
+    kls: Mapping[float, float],
+    nll_rise: Callable[[Directions], float],
+) -> float:
+    """The largest tried strength up to which the harm stays within the budget; 1 is within it by construction.
+
+    The expected accuracy falls about in proportion to the strength, so it is not measured again.
+    """
+    safe = 1.0
+    for strength in (s for s in STRENGTHS if s > 1):
+        rise = _at(strength, candidate, harm.nll_rise, nll_rise)
+        if not TeacherForcedHarm(kls[strength], rise, harm.accuracy_drop * strength).within_budget:
+            break
+        safe = strength
+    return safe
 
 
 def _at(strength: float, candidate: Candidate, at_one: float, measured: Callable[[Directions], float]) -> float:

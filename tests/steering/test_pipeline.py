@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from steering.backbones.optimized import Optimized
-from steering.calibration.harm import reply_text
+from steering.calibration.candidates import Candidate
+from steering.calibration.finish import STRENGTHS, safe_strength
+from steering.calibration.harm import TeacherForcedHarm, reply_text
 from steering.calibration.replies import ReplyChange
 from steering.calibration.split import split_items
 from steering.calibration.tuning import Choice, choose_settings
@@ -98,6 +100,14 @@ def test_the_vector_is_what_the_outcome_says(built, estimator):
     assert {point.strength for point in outcome.curve} == {0.5, 1.0, 1.5, 2.0}
     at_one = next(point for point in outcome.curve if point.strength == 1)
     assert (at_one.gain, at_one.kl) == pytest.approx((outcome.gain_nats_per_token, outcome.kl_neutral))
+
+
+@pytest.mark.parametrize(("accuracy_drop", "safe"), [(-1.0, 2.0), (1.2, 1.5), (1.9, 1.0)])
+def test_the_strength_is_safe_up_to_where_all_harm_is_within_the_budget(accuracy_drop, safe):
+    """One that has no vector: its KL and NLL stay what they are, its accuracy goes with the strength."""
+    shipped = Candidate("caa", {}, 0.0, math.nan, math.nan)
+    harm = TeacherForcedHarm(0.1, 0.0, accuracy_drop)
+    assert safe_strength(shipped, harm, dict.fromkeys(STRENGTHS, 0.1), lambda _: 0.0) == safe
 
 
 def test_the_same_again(built, estimator, tiny_chat):
