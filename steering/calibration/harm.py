@@ -40,10 +40,12 @@ class TeacherForcedHarm:
 
     @property
     def allowed_share(self) -> float:
-        """The share of the dose that would be within the budget, at most 1.
+        """The share of the dose that would be within the budget, at most 1; 0 where harm is no number.
 
         KL and NLL grow with the square of the dose, or faster; the expected accuracy falls about in proportion.
         """
+        if math.isnan(self.kl + self.nll_rise + self.accuracy_drop):
+            return 0.0
         over_kl, over_nll = max(1.0, self.kl / MAX_KL), max(1.0, self.nll_rise / MAX_NLL_RISE)
         return 1 / max(math.sqrt(max(over_kl, over_nll)), self.accuracy_drop / MAX_ACCURACY_DROP)
 

@@ -34,11 +34,11 @@ class Scorer:
         Raises: EstimatorError: one is not a finite number, or there is no memory for a single text.
         """
         beginning = self._begin(texts)
-        shared = len(self._begun) if beginning else 0
+        shared = 0 if beginning is None else len(self._begun)
         rests = [ScoredText(text.prompt_ids[shared:], text.text_ids) for text in texts]
         found: dict[int, list[float]] = {}
+        enough = self._network.enough_tokens
         while waiting := [i for i in range(len(texts)) if i not in found]:
-            enough = self._network.enough_tokens
             for group in batches([rests[i] for i in waiting], self._max_batch_tokens, enough):
                 members = [waiting[place] for place in group]
                 scored = self._continued([rests[i] for i in members], beginning, shared)
@@ -49,24 +49,25 @@ class Scorer:
 
     def shares(self, texts: Sequence[ScoredText]) -> bool:
         """Whether the texts are read faster by themselves than among others: for what all their prompts begin with."""
-        return self._follow_the_last(texts) or self._save_enough(texts)
+        return self._follow_the_last(texts) or self._worth_a_pass(texts) > 0
 
     def _follow_the_last(self, texts: Sequence[ScoredText]) -> bool:
         kept = len(self._begun)
         return kept > 0 and all(len(t.prompt_ids) > kept and t.prompt_ids[:kept] == self._begun for t in texts)
 
-    def _save_enough(self, texts: Sequence[ScoredText]) -> bool:
-        """Whether the pass over what they share makes all others shorter by more than it takes."""
-        return (len(texts) - 1) * shared_beginning(texts) > self._network.enough_tokens
+    def _worth_a_pass(self, texts: Sequence[ScoredText]) -> int:
+        """Tokens that all prompts begin with, where a pass over them saves the others more than it takes; else 0."""
+        shared = shared_beginning(texts)
+        return shared if (len(texts) - 1) * shared > self._network.enough_tokens else 0
 
     def _begin(self, texts: Sequence[ScoredText]) -> Cache | None:
         """What all prompts begin with, read now unless it was read last; None where that is not worth a pass."""
         if self._follow_the_last(texts):
             return self._beginning
-        if not self._save_enough(texts):
+        shared = self._worth_a_pass(texts)
+        if not shared:
             return None
         self._begun, self._beginning = (), None
-        shared = shared_beginning(texts)
         try:
             self._beginning = self._network.begin(texts[0].prompt_ids[:shared])
         except RuntimeError as error:

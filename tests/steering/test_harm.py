@@ -161,6 +161,11 @@ def test_the_share_of_a_dose_that_is_allowed_is_within_the_budget(kl, nll_rise, 
     assert TeacherForcedHarm(kl * share**2 * 0.999, nll_rise * share**2 * 0.999, accuracy * 0.999).within_budget
 
 
+@pytest.mark.parametrize("harm", [(math.nan, 0.0, 0.0), (0.1, math.nan, 0.0), (0.1, 0.0, math.nan), (math.inf, 0, 0)])
+def test_nothing_is_allowed_of_a_dose_whose_harm_is_no_number(harm):
+    assert TeacherForcedHarm(*harm).allowed_share == 0
+
+
 @pytest.mark.parametrize("dose", [0.02, MAX_DOSE, 2 * MAX_DOSE])
 def test_a_dose_is_lowered_to_what_the_budget_allows_and_no_further(network, tokenizer, texts, dose, monkeypatch):
     harm = NeutralHarm(
