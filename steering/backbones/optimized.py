@@ -20,9 +20,11 @@ from steering.models.batches import ScoredText
 from steering.models.language_model import LanguageModel
 from steering.models.network import Network, PreparedBatch
 
-STEPS = 10
-LEARNING_RATE = 0.002
-"""Of Adam, as a share of a block's residual norm."""
+FEWEST_STEPS, MOST_STEPS = 7, 20
+"""In between a step for each STEP_TOKENS, so that every text is looked at: few texts are soon known by heart, many take
+more steps than few."""
+SHORTEST_STEP, SHORTEST_WAY = 0.002, 0.02
+"""Adam's learning rate, and that of all steps together, as shares of a block's residual norm: few steps are longer."""
 MAX_DOSE = 0.15
 """Cap of the dose on the way: about where the KL of what is learned meets the harm budget."""
 STEP_TOKENS = 1024
@@ -34,9 +36,9 @@ keep it busy, but of no more than so many logits, half a gigabyte."""
 
 @dataclass(frozen=True, slots=True)
 class Optimized:
-    """Adam from zero, `steps` long."""
+    """Adam from zero, `steps` long; without them as long as the texts are worth."""
 
-    steps: int = STEPS
+    steps: int | None = None
 
     needs_gradients: ClassVar = True
     needs_negatives: ClassVar = False
@@ -59,15 +61,17 @@ class Optimized:
         """
         if not isinstance(network, Network):
             raise ValueError("the optimized vector needs gradients, which llama.cpp does not give")
-        groups = step_groups([e.text for e in examples])[: self.steps]
+        groups = step_groups([e.text for e in examples])
+        count = self.steps or min(MOST_STEPS, max(FEWEST_STEPS, len(groups)))
+        groups = groups[:count]
         steps = [_prepared(network, [examples[i] for i in group], min(blocks)) for group in groups]
         norms = network.residual_norms([batch for batch, _ in steps[0]], blocks)  # a thousand positions tell enough
         scale = torch.tensor([norms[block] for block in blocks], device=network.device)
         # In shares of the residual norm, which differs between blocks, so that one learning rate suits all. The first
         # row is the vector, each of the others the one without an example.
         shares = torch.zeros(1 + len(examples), len(blocks), network.width, device=network.device, requires_grad=True)
-        optimizer = torch.optim.Adam([shares], lr=LEARNING_RATE)
-        for group, step in islice(cycle(zip(groups, steps, strict=True)), self.steps):
+        optimizer = torch.optim.Adam([shares], lr=learning_rate(count))
+        for group, step in islice(cycle(zip(groups, steps, strict=True)), count):
             of_each = _gradients(network, step, dict(zip(blocks, shares[0].detach() * scale[:, None], strict=True)))
             shares.grad = _leaving_out(of_each * scale[:, None], [examples[i] for i in group], group, len(examples))
             optimizer.step()
@@ -77,6 +81,11 @@ class Optimized:
             {block: rows[0].clone() for block, rows in zip(blocks, directions, strict=True)},
             {block: rows[1:] for block, rows in zip(blocks, directions, strict=True)},
         )
+
+
+def learning_rate(steps: int) -> float:
+    """Of Adam for so many steps, as a share of a block's residual norm."""
+    return max(SHORTEST_STEP, SHORTEST_WAY / steps)
 
 
 def step_groups(texts: Sequence[ScoredText]) -> list[list[int]]:

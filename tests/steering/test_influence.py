@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example, Fits
 from steering.backbones.differences import DifferenceBackbone
-from steering.backbones.optimized import LEARNING_RATE, Optimized
+from steering.backbones.optimized import MAX_DOSE, Optimized, learning_rate
 from steering.influence import influences, movements
 from tests.steering.oracles import token_logprobs
 from tests.steering.test_backbones import make_examples
@@ -54,7 +54,7 @@ def plain_steps(network, model, examples: list[Example], steps: int) -> torch.Te
     """The optimized vector of block 1 by the plainest program: whole model, one loss, one parameter."""
     norms = network.residual_norms(network.prepare([e.text for e in examples], 1), [1])
     share = torch.zeros(network.width, requires_grad=True)
-    optimizer = torch.optim.Adam([share], lr=LEARNING_RATE)
+    optimizer = torch.optim.Adam([share], lr=learning_rate(steps))
     total = sum(sum(e.weights) for e in examples)
     for _ in range(steps):
         optimizer.zero_grad()
@@ -63,6 +63,8 @@ def plain_steps(network, model, examples: list[Example], steps: int) -> torch.Te
         ]
         (sum(losses) / total).backward()
         optimizer.step()
+        with torch.no_grad():
+            share *= min(1.0, MAX_DOSE / float(share.norm()))
     return share.detach() * norms[1]
 
 

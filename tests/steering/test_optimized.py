@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from steering.backbones.base import Example
-from steering.backbones.optimized import MAX_DOSE, Optimized
+from steering.backbones.optimized import FEWEST_STEPS, MAX_DOSE, Optimized
 from tests.steering.oracles import make_texts, token_logprobs
 
 BLOCKS = [(1,), (2,), (1, 2)]
@@ -83,3 +83,25 @@ def test_a_step_goes_through_the_model_a_few_texts_at_a_time_and_finds_the_same(
     few = learned(longest)
     assert max(widest) <= longest and len(widest) > 10
     torch.testing.assert_close(learned(4096), few, atol=1e-5, rtol=1e-4)
+
+
+def looked_at(network, monkeypatch) -> list[int]:
+    """The texts that moved the vector, where each has a step of its own."""
+    monkeypatch.setattr("steering.backbones.optimized.STEP_TOKENS", 1)
+    examples = make_examples("weighted")
+    found = Optimized().fit_without_each(network, examples, (1,))
+    return [i for i in range(len(examples)) if not torch.equal(found.without[1][i], found.whole[1])]
+
+
+def test_all_texts_are_looked_at_where_there_are_as_many_steps(network, monkeypatch):
+    monkeypatch.setattr("steering.backbones.optimized.FEWEST_STEPS", 1)
+    assert looked_at(network, monkeypatch) == [0, 1, 2, 3, 4]
+    monkeypatch.setattr("steering.backbones.optimized.MOST_STEPS", 3)
+    assert len(looked_at(network, monkeypatch)) == 3
+
+
+def test_a_single_step_s_worth_of_texts_takes_the_fewest_steps(network):
+    examples = make_examples("weighted")
+    (found,) = Optimized().fit(network, examples, (1,)).values()
+    (same,) = Optimized(steps=FEWEST_STEPS).fit(network, examples, (1,)).values()
+    assert torch.equal(found, same)
