@@ -23,8 +23,8 @@ from steering.models.network import Network, PreparedBatch
 FEWEST_STEPS, MOST_STEPS = 7, 20
 """In between a step for each STEP_TOKENS, so that every text is looked at: few texts are soon known by heart, many take
 more steps than few."""
-SHORTEST_STEP, SHORTEST_WAY = 0.002, 0.02
-"""Adam's learning rate, and that of all steps together, as shares of a block's residual norm: few steps are longer."""
+LEARNING_RATE, SHORTEST_WAY = 0.002, 0.02
+"""Of Adam, and at least of all its steps together, as shares of a block's residual norm: few steps are longer."""
 MAX_DOSE = 0.15
 """Cap of the dose on the way: about where the KL of what is learned meets the harm budget."""
 STEP_TOKENS = 1024
@@ -85,7 +85,7 @@ class Optimized:
 
 def learning_rate(steps: int) -> float:
     """Of Adam for so many steps, as a share of a block's residual norm."""
-    return max(SHORTEST_STEP, SHORTEST_WAY / steps)
+    return max(LEARNING_RATE, SHORTEST_WAY / steps)
 
 
 def step_groups(texts: Sequence[ScoredText]) -> list[list[int]]:
