@@ -24,7 +24,7 @@ class Hub:
         refusal: a status (with headers) for everything.
         refuse_get: statuses that the next downloads get, one each.
         cut: the next downloads end after so many bytes, one each, as if the line were cut.
-        gate: a slow stream: after every piece it waits until the test lets it go on.
+        gate: a slow stream: after every piece, told where in the file it ends, it waits until the test lets it go on.
         ranges: whether a download can begin in the middle.
         lie: what is sent instead of the contents.
         asked: the path, Range and Authorization of every request.
@@ -34,7 +34,7 @@ class Hub:
     refusal: tuple[int, dict[str, str]] | None = None
     refuse_get: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     cut: list[int] = field(default_factory=list)
-    gate: Callable[[], None] = lambda: None
+    gate: Callable[[int], None] = lambda end: None
     ranges: bool = True
     lie: Callable[[bytes], bytes] = lambda data: data
     checksum: Callable[[bytes], str] = lambda data: hashlib.sha256(data).hexdigest()
@@ -109,15 +109,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if body:
             with suppress(ConnectionError):
-                self._send(self.hub.lie(data)[start:])
+                self._send(self.hub.lie(data)[start:], start)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, start: int) -> None:
         cut = self.hub.cut.pop(0) if self.hub.cut else len(data)
         for at in range(0, min(cut, len(data)), PIECE):
             piece = data[at : min(at + PIECE, cut)]
             self.wfile.write(piece)
             self.hub.sent += len(piece)
-            self.hub.gate()
+            self.hub.gate(start + at + len(piece))
         if cut < len(data):
             self.close_connection = True
 

@@ -162,7 +162,7 @@ def test_pull_shows_progress_stops_with_ctrl_c_and_goes_on(cli, ours, tmp_path, 
     server = serving(hub)
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     go = threading.Event()
-    hub.gate = lambda: go.wait(20) if hub.sent >= 2**18 + 4096 else None
+    hub.gate = lambda end: go.wait(20) if end >= 2**18 + 4096 else None
     with cli.start("models", "pull", f"{REPOSITORY}:model.gguf", bufsize=0) as process:
         seen = b""
         while b" 13%" not in seen:

@@ -26,7 +26,7 @@ def hub(tmp_path, monkeypatch):
     hub = Hub({NAME: write_tiny_model(tmp_path / NAME, width=256, blocks=4).read_bytes()})
     held = threading.Event()
     half = len(hub.files[NAME]) // 2
-    hub.gate = lambda: None if hub.sent < half else held.wait(20)
+    hub.gate = lambda end: None if end < half else held.wait(20)
     server = serving(hub)
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     yield hub
@@ -51,7 +51,7 @@ async def test_what_was_wanted_is_known_after_a_kill_and_forgotten_once_it_is_he
     (left,) = assistant.models.unfinished()
     assert (left.name, left.wanted) == (NAME, wanted) and left.size > 0
     assert stat.S_IMODE((assistant.paths.models / FILE).stat().st_mode) == 0o600
-    hub.gate = lambda: None
+    hub.gate = lambda end: None
     *_, last = [event async for event in assistant.models.download(left.wanted).run()]
     assert last.path.read_bytes() == hub.files[NAME]
     assert assistant.models.unfinished() == [] and not (assistant.paths.models / FILE).exists()

@@ -54,7 +54,7 @@ class Tap:
             self._limit = limit
             self._open.notify_all()
 
-    def wait(self) -> None:
+    def wait(self, _: int) -> None:
         with self._open:
             self._open.wait_for(lambda: self.hub.sent < self._limit)
 
