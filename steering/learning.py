@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from steering.calibration.replies import REPLY_TOKENS
-from steering.calibration.tuning import NeutralReplies
+from steering.calibration.tuning import CHOOSING_REPLIES, NeutralReplies
 from steering.effects.history import EffectKey, plan
 from steering.effects.reading import unscored_tokens
 from steering.effects.token_effects import TokenEffects, score
@@ -83,11 +83,16 @@ def score_history(
     )
 
 
-def neutral_replies(chat: ChatModel, known: Sequence[str], on_reply: Callable[[int], None]) -> NeutralReplies:
-    """The chat model's replies to the neutral requests, generated unless they are all known."""
-    requests = load_neutral_set().prompts
-    if len(known) == len(requests):
-        return NeutralReplies(requests, tuple(known))
+def neutral_replies(
+    chat: ChatModel, known: Sequence[str], on_reply: Callable[[int], None], *, few: bool = False
+) -> NeutralReplies:
+    """The chat model's replies to the neutral requests, generated unless they are all known.
+
+    `few`: those that candidates are compared on, and none that the harm is judged on.
+    """
+    requests = load_neutral_set().prompts[: CHOOSING_REPLIES if few else None]
+    if len(known) >= len(requests):
+        return NeutralReplies(requests, tuple(known[: len(requests)]))
     return NeutralReplies(requests, tuple(chat.replies(requests, max_tokens=REPLY_TOKENS, on_reply=on_reply)))
 
 

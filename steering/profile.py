@@ -9,7 +9,7 @@ Form = Literal["none", "vector", "description", "both"]
 """What a profile puts into a chat: nothing, the control vector, the description in the system prompt, or both."""
 
 
-PIPELINE_VERSION = 9
+PIPELINE_VERSION = 10
 """Goes up whenever the same items would give another profile."""
 
 Measure = Literal["ratio", "difference"]

@@ -47,7 +47,8 @@ class _Data:
 @click.option("--damage", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of test sets.")
 @click.option("--replies", type=click.IntRange(0), default=4, show_default=True, help="Test requests to answer.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw of people and of random vectors.")
-@click.option("--quick", is_flag=True, help="Three people, two methods, gain alone; fails where SteerX gains nothing.")
+@click.option("--gain-only", is_flag=True, help="In one set of blocks, at one KL; neither harm nor replies.")
+@click.option("--quick", is_flag=True, help="Three people, two methods, about; fails where SteerX gains nothing.")
 @click.option("--preferences", is_flag=True, help="DATA holds stated preferences: are answers ranked right by them?")
 @pass_globals
 def evaluate(
@@ -61,6 +62,7 @@ def evaluate(
     damage: Path | None,
     replies: int,
     seed: int,
+    gain_only: bool,
     quick: bool,
     preferences: bool,
 ) -> None:
@@ -78,7 +80,7 @@ def evaluate(
         _refuse_what_preferences_ignore()
         evaluate_preferences(chosen, data, users, model, json_path, seed)
         return
-    measures = _measures(methods, damage, seed, replies, quick)
+    measures = _measures(methods, damage, seed, replies, gain_only or quick, quick)
     read = _read(data, (users or QUICK_PEOPLE) if quick else users, seed)
 
     async def work() -> None:
@@ -90,12 +92,14 @@ def evaluate(
 
 def _refuse_what_preferences_ignore() -> None:
     context = click.get_current_context()
-    for name in ("methods", "plot", "damage", "replies", "quick"):
+    for name in ("methods", "plot", "damage", "replies", "gain_only", "quick"):
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise click.UsageError(f"--{name} does not go with --preferences")
+            raise click.UsageError(f"--{name.replace('_', '-')} does not go with --preferences")
 
 
-def _measures(methods: tuple[str, ...], damage: Path | None, seed: int, replies: int, quick: bool) -> Measures:
+def _measures(
+    methods: tuple[str, ...], damage: Path | None, seed: int, replies: int, gain_only: bool, quick: bool
+) -> Measures:
     from assistant.evaluation.damage import read_damage
     from assistant.evaluation.runner import Measures
     from steering.evaluation.extras import MissingLibraryError, check_libraries
@@ -109,8 +113,8 @@ def _measures(methods: tuple[str, ...], damage: Path | None, seed: int, replies:
         raise AssistantError(str(error)) from error
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--methods") from error
-    texts, questions = read_damage(damage) if damage and not quick else ((), ())
-    return Measures(names, seed, 0 if quick else replies, quick, texts, questions)
+    texts, questions = read_damage(damage) if damage and not gain_only else ((), ())
+    return Measures(names, seed, 0 if gain_only else replies, gain_only, quick, texts, questions)
 
 
 def _read(data: Path, users: int | None, seed: int) -> _Data:

@@ -60,6 +60,7 @@ class Evaluate:
     questions: tuple[Choice, ...]
     seed: int
     replies: int
+    gain_only: bool
     quick: bool
 
 

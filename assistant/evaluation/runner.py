@@ -30,6 +30,7 @@ class Measures:
     methods: tuple[str, ...]
     seed: int = 0
     replies: int = 4
+    gain_only: bool = False
     quick: bool = False
     texts: tuple[str, ...] = ()
     questions: tuple[Choice, ...] = ()
@@ -61,6 +62,7 @@ class Evaluation:
             questions=measures.questions,
             seed=measures.seed,
             replies=measures.replies,
+            gain_only=measures.gain_only,
             quick=measures.quick,
         )
         async with aclosing(measured(MODULE, EVENTS, self._paths, request, results)) as progress:

@@ -48,7 +48,7 @@ def main() -> None:
 def _evaluate(request: Evaluate, emit: Emit) -> Evaluated:
     from steering.evaluation.names import OTHER_PERSON
 
-    chat, estimator, neutral = open_models(request.setup, emit)
+    chat, estimator, neutral = open_models(request.setup, emit, few_replies=request.quick)
     run = _Run(_study(request, estimator, chat, neutral), emit)
     subjects = [_readable(subject, estimator, chat, emit) for subject in request.subjects]
     # Another person's vector is that of the one before; the first one's is there only when the last one's is.
@@ -61,7 +61,7 @@ def _evaluate(request: Evaluate, emit: Emit) -> Evaluated:
     return Evaluated()
 
 
-def open_models(setup: Setup, emit: Emit) -> tuple[LlamaChat, Estimator, NeutralReplies]:
+def open_models(setup: Setup, emit: Emit, *, few_replies: bool = False) -> tuple[LlamaChat, Estimator, NeutralReplies]:
     """Load the model as it chats and as it learns; its neutral replies, handed over for the next run.
 
     Raises: AssistantError: it ignores control vectors, or cannot be loaded.
@@ -76,8 +76,9 @@ def open_models(setup: Setup, emit: Emit) -> tuple[LlamaChat, Estimator, Neutral
     estimator = _estimator(setup, chat)
     gc.enable()
     emit(Begun("", "neutral replies"))
-    neutral = neutral_replies(chat, setup.neutral_replies, lambda _: None)
-    emit(Neutral(neutral.replies))
+    neutral = neutral_replies(chat, setup.neutral_replies, lambda _: None, few=few_replies)
+    if len(neutral.replies) > len(setup.neutral_replies):
+        emit(Neutral(neutral.replies))
     return chat, estimator, neutral
 
 
@@ -143,7 +144,9 @@ def _study(request: Evaluate, estimator: Estimator, chat: LlamaChat, neutral: Ne
     own = load_neutral_set()
     questions = tuple(Question(one.question, one.choices, one.answer) for one in request.questions)
     damage = Damage(request.texts or own.texts, questions or own.questions)
-    return Study(estimator, chat, neutral, damage, Options(request.seed, request.replies, request.quick))
+    return Study(
+        estimator, chat, neutral, damage, Options(request.seed, request.replies, request.gain_only, request.quick)
+    )
 
 
 def _estimator(setup: Setup, chat: LlamaChat) -> Estimator:

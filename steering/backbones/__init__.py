@@ -27,7 +27,14 @@ BACKBONES: Mapping[str, AttributableBackbone] = MappingProxyType(
 """Every method by its name; a profile made on the weighted tokens is called `steerx-<name>`. The sums add what the
 description in the prompt does (METHOD, section 5)."""
 
-CHOOSING: Mapping[str, Backbone] = MappingProxyType({"optimized": Optimized(steps=5), "caa": MeanDifference()})
+CHOOSING: Mapping[str, Backbone] = MappingProxyType(
+    {"optimized": Optimized(steps=5, step_tokens=512), "caa": MeanDifference()}
+)
 """Some at less cost, for choosing among methods and blocks; what is chosen is then fitted in full."""
 
-__all__ = ["BACKBONES", "CHOOSING", "Backbone"]
+FASTEST: Mapping[str, AttributableBackbone] = MappingProxyType(
+    {**BACKBONES, "optimized": Optimized(steps=5, step_tokens=256)}
+)
+"""All at the least cost that shows whether there is a gain."""
+
+__all__ = ["BACKBONES", "CHOOSING", "FASTEST", "Backbone"]

@@ -21,8 +21,8 @@ from steering.models.language_model import LanguageModel
 from steering.models.network import Network, PreparedBatch
 
 FEWEST_STEPS, MOST_STEPS = 7, 20
-"""In between a step for each STEP_TOKENS, so that every text is looked at: few texts are soon known by heart, many take
-more steps than few."""
+"""In between a step for each `step_tokens`, so that every text is looked at: few texts are soon known by heart, many
+take more steps than few."""
 LEARNING_RATE, SHORTEST_WAY = 0.002, 0.02
 """Of Adam, and at least of all its steps together, as shares of a block's residual norm: few steps are longer."""
 MAX_DOSE = 0.15
@@ -36,9 +36,15 @@ keep it busy, but of no more than so many logits, half a gigabyte."""
 
 @dataclass(frozen=True, slots=True)
 class Optimized:
-    """Adam from zero, `steps` long; without them as long as the texts are worth."""
+    """Adam from zero.
+
+    Attributes:
+        steps: how many; None for as many as the texts are worth.
+        step_tokens: positions that a step looks at, about.
+    """
 
     steps: int | None = None
+    step_tokens: int = STEP_TOKENS
 
     needs_gradients: ClassVar = True
     needs_negatives: ClassVar = False
@@ -61,7 +67,7 @@ class Optimized:
         """
         if not isinstance(network, Network):
             raise ValueError("the optimized vector needs gradients, which llama.cpp does not give")
-        groups = step_groups([e.text for e in examples])
+        groups = step_groups([e.text for e in examples], self.step_tokens)
         count = self.steps or min(MOST_STEPS, max(FEWEST_STEPS, len(groups)))
         groups = groups[:count]
         steps = [_prepared(network, [examples[i] for i in group], min(blocks)) for group in groups]
@@ -88,9 +94,9 @@ def learning_rate(steps: int) -> float:
     return max(LEARNING_RATE, SHORTEST_WAY / steps)
 
 
-def step_groups(texts: Sequence[ScoredText]) -> list[list[int]]:
-    """Indices of the texts each step looks at: about STEP_TOKENS positions, long and short texts in each."""
-    count = max(1, round(sum(text.length for text in texts) / STEP_TOKENS))
+def step_groups(texts: Sequence[ScoredText], positions: int) -> list[list[int]]:
+    """Indices of the texts each step looks at: about so many positions, long and short texts in each."""
+    count = max(1, round(sum(text.length for text in texts) / positions))
     order = sorted(range(len(texts)), key=lambda i: texts[i].length)
     return [group for start in range(count) if (group := order[start::count])]
 

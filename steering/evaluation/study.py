@@ -20,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from steering.backbones import BACKBONES, CHOOSING, Backbone
+from steering.backbones import BACKBONES, CHOOSING, FASTEST, Backbone
 from steering.backbones.base import Example
 from steering.calibration.candidates import (
     START_DOSE,
@@ -63,8 +63,8 @@ from steering.models.chat_model import ChatModel
 from steering.models.estimator import Estimator
 from steering.prompts import description_system
 
-WITHIN = 0.02
-"""A tenth more KL is a twentieth more gain, which is as much as methods differ by."""
+WITHIN, QUICKLY_WITHIN = 0.02, 0.1
+"""A tenth more KL is a twentieth more gain: as much as methods differ by, and no gain where there is none."""
 REPLY_TOKENS = 80
 Vector = Mapping[int, npt.NDArray[np.float32]]
 
@@ -76,11 +76,14 @@ class Options:
     Attributes:
         seed: of the random directions.
         replies: test requests that are answered in words; 0 for none.
-        quick: one set of blocks, one KL, no damage: enough to see whether there is a gain.
+        gain_only: one set of blocks, one KL, no damage: enough to compare the gain of methods.
+        quick: beside `gain_only`: the cheapest vectors at about that KL on few neutral replies, enough to see whether
+            there is a gain.
     """
 
     seed: int = 0
     replies: int = 4
+    gain_only: bool = False
     quick: bool = False
 
 
@@ -134,14 +137,15 @@ class Study:
     def ground(self, blocks: tuple[int, ...]) -> Ground:
         """Neutral replies, texts and questions from the lowest of the blocks on."""
         if blocks not in self._grounds:
-            self._grounds[blocks] = Ground(self.estimator, self.neutral.judging(), self._damage, blocks)
+            neutral = self.neutral.choosing() if self.options.quick else self.neutral.judging()
+            self._grounds[blocks] = Ground(self.estimator, neutral, self._damage, blocks)
         return self._grounds[blocks]
 
     @cached_property
     def block_sets(self) -> list[tuple[int, ...]]:
         """The sets of blocks that are tried."""
         found = candidate_blocks(len(self.estimator.network.blocks))
-        return found[:1] if self.options.quick else found
+        return found[:1] if self.options.gain_only else found
 
     def subject(self, person: Person, effects: Mapping[str, TokenEffects]) -> Subject:
         """A person to measure methods on; `effects` of the history by item id."""
@@ -230,7 +234,7 @@ class Subject:
         return found.at_dose(found.dose), found.kl
 
     def _chosen(self, name: str, backbone: Backbone) -> tuple[tuple[int, ...], float]:
-        if self._study.options.quick:
+        if self._study.options.gain_only:
             return self._study.block_sets[0], KL
         method = name.removeprefix(STEERX)
         fitted = self._learned(name, self._parts[0])
@@ -241,7 +245,7 @@ class Subject:
     def _backbone(self, name: str) -> Backbone:
         if name == RANDOM:
             return RandomDirections(f"{self._study.options.seed} {self._person.user_id}")
-        return BACKBONES[name.removeprefix(STEERX)]
+        return (FASTEST if self._study.options.quick else BACKBONES)[name.removeprefix(STEERX)]
 
     @cached_property
     def _parts(self) -> tuple[tuple[PreferenceItem, ...], tuple[PreferenceItem, ...]]:
@@ -305,16 +309,17 @@ class Subject:
     ) -> tuple[tuple[Point, ...], Candidate]:
         """Gain at each KL, and the vector at KL."""
         points, at_compared, reached = [], candidate, KL
-        for target in (KL,) if self._study.options.quick else KLS:
+        within = QUICKLY_WITHIN if self._study.options.quick else WITHIN
+        for target in (KL,) if self._study.options.gain_only else KLS:
             # Harm grows with the square of the dose: the search begins where the last one ended.
             near = candidate.at_dose(candidate.dose * sqrt(target / reached))
-            candidate, reached = at_kl(near, ground.kl, target, WITHIN), target
+            candidate, reached = at_kl(near, ground.kl, target, within), target
             points.append(Point(target, candidate.kl, self._gain(candidate.directions(), candidate.blocks, system)))
             at_compared = candidate if target == KL else at_compared
         return tuple(points), at_compared
 
     def _damage(self, ground: Ground, directions: Mapping[int, Tensor]) -> tuple[float | None, float | None]:
-        return (None, None) if self._study.options.quick else ground.damage(directions)
+        return (None, None) if self._study.options.gain_only else ground.damage(directions)
 
     def _replies(self, system: Callable[[str], str], candidate: Candidate | None) -> tuple[str, ...]:
         chat, requests = self._study.chat, [item.context for item in self._person.test[: self._study.options.replies]]

@@ -151,7 +151,13 @@ def test_a_prompt_that_is_too_long_is_named_and_the_person_goes_on(cli, tmp_path
 
 def test_wrong_use_is_refused_before_anything_is_measured(cli, tmp_path):
     data = write_preferences(tmp_path / "preferences.jsonl", 1)
-    for option in (("--methods", "caa"), ("--quick",), ("--replies", "4"), ("--plot", tmp_path / "p")):
+    for option in (
+        ("--methods", "caa"),
+        ("--quick",),
+        ("--gain-only",),
+        ("--replies", "4"),
+        ("--plot", tmp_path / "p"),
+    ):
         refused = cli("evaluate", data, "--preferences", *option)
         assert refused.returncode == 2 and f"{option[0]} does not go with --preferences" in refused.stderr.decode()
     data.write_text("\n".join(preference_lines(1)[:5]))

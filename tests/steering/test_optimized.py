@@ -85,19 +85,18 @@ def test_a_step_goes_through_the_model_a_few_texts_at_a_time_and_finds_the_same(
     torch.testing.assert_close(learned(4096), few, atol=1e-5, rtol=1e-4)
 
 
-def looked_at(network, monkeypatch) -> list[int]:
+def looked_at(network) -> list[int]:
     """The texts that moved the vector, where each has a step of its own."""
-    monkeypatch.setattr("steering.backbones.optimized.STEP_TOKENS", 1)
     examples = make_examples("weighted")
-    found = Optimized().fit_without_each(network, examples, (1,))
+    found = Optimized(step_tokens=1).fit_without_each(network, examples, (1,))
     return [i for i in range(len(examples)) if not torch.equal(found.without[1][i], found.whole[1])]
 
 
 def test_all_texts_are_looked_at_where_there_are_as_many_steps(network, monkeypatch):
     monkeypatch.setattr("steering.backbones.optimized.FEWEST_STEPS", 1)
-    assert looked_at(network, monkeypatch) == [0, 1, 2, 3, 4]
+    assert looked_at(network) == [0, 1, 2, 3, 4]
     monkeypatch.setattr("steering.backbones.optimized.MOST_STEPS", 3)
-    assert len(looked_at(network, monkeypatch)) == 3
+    assert len(looked_at(network)) == 3
 
 
 def test_a_single_step_s_worth_of_texts_takes_the_fewest_steps(network):
