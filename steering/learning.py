@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steering.calibration.replies import REPLY_TOKENS
+from steering.calibration.replies import JUDGED_TOKENS, REPLY_TOKENS
 from steering.calibration.tuning import CHOOSING_REPLIES, NeutralReplies
 from steering.effects.history import EffectKey, plan
 from steering.effects.reading import unscored_tokens
@@ -90,10 +90,16 @@ def neutral_replies(
 
     `few`: those that candidates are compared on, and none that the harm is judged on.
     """
-    requests = load_neutral_set().prompts[: CHOOSING_REPLIES if few else None]
+    prompts = load_neutral_set().prompts
+    choosing, judging = prompts[:CHOOSING_REPLIES], () if few else prompts[CHOOSING_REPLIES:]
+    requests = (*choosing, *judging)
     if len(known) >= len(requests):
         return NeutralReplies(requests, tuple(known[: len(requests)]))
-    return NeutralReplies(requests, tuple(chat.replies(requests, max_tokens=REPLY_TOKENS, on_reply=on_reply)))
+    replies = chat.replies(choosing, max_tokens=REPLY_TOKENS, on_reply=on_reply)
+    if judging:
+        # By themselves, as the steered ones will be: a reply is drawn by its place among those asked together.
+        replies += chat.replies(judging, max_tokens=JUDGED_TOKENS, on_reply=lambda n: on_reply(len(choosing) + n))
+    return NeutralReplies(requests, tuple(replies))
 
 
 def own_replies(

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from assistant.engine.protocol import Sampling
 from assistant.paths import Paths
-from steering.calibration.replies import REPLY_TOKENS
+from steering.calibration.replies import JUDGED_TOKENS, REPLY_TOKENS
 from steering.neutral import load_neutral_set
 from steering.profile import KeptVector
 from storage.private_files import create_private_file
@@ -29,7 +29,7 @@ class NeutralCache:
     """
 
     def __init__(self, paths: Paths, fingerprint: str, sampling: Sampling) -> None:
-        depends_on = [fingerprint, asdict(sampling), REPLY_TOKENS, load_neutral_set().prompts]
+        depends_on = [fingerprint, asdict(sampling), REPLY_TOKENS, JUDGED_TOKENS, load_neutral_set().prompts]
         digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:32]
         self._replies: Path = paths.neutral / f"{digest}.json"
         self._author: Path = paths.neutral / f"{digest}.vector.json"

@@ -14,7 +14,7 @@ from steering.calibration.another_author import AnotherAuthor
 from steering.calibration.candidates import DOSE_STEP, Candidate, at_dose_one, at_kl, fit_candidate, within_budget
 from steering.calibration.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
 from steering.calibration.heldout import HeldOut, Nll
-from steering.calibration.replies import REPLY_TOKENS, ReplyChange, compare_replies
+from steering.calibration.replies import JUDGED_TOKENS, ReplyChange, compare_replies
 from steering.calibration.tuning import Choice, NeutralReplies
 from steering.control_vector import ControlVector
 from steering.influence import influences
@@ -128,7 +128,7 @@ class Finisher:
                 self._judging.requests,
                 system=self._system,
                 vector=vector,
-                max_tokens=REPLY_TOKENS,
+                max_tokens=JUDGED_TOKENS,
                 on_reply=on_reply,
             )
             change = compare_replies(self._judging.replies, steered)

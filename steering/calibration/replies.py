@@ -11,7 +11,9 @@ import numpy.typing as npt
 from steering.profile import MAX_REPLY_CHANGE
 
 Floats = npt.NDArray[np.float64]
-REPLY_TOKENS = 48
+REPLY_TOKENS, JUDGED_TOKENS = 48, 128
+"""Of a reply at most: of one whose tokens are scored, and of one whose length and repetition are looked at, which the
+first dozens of words do not show."""
 _NGRAM = 4
 _REPETITION_FLOOR = 0.05
 """Share of repeated 4-grams that is taken as the base where the unsteered model repeats itself less."""

@@ -11,6 +11,7 @@ from steering.backbones.base import Example
 from steering.calibration.candidates import KEPT_GAIN, Calibration, Candidate, best, candidate_blocks
 from steering.calibration.harm import NeutralKl, reply_text
 from steering.calibration.heldout import HeldOut, Nll
+from steering.calibration.replies import REPLY_TOKENS
 from steering.items import PreferenceItem
 from steering.material import scored_text
 from steering.models.batches import ScoredText
@@ -41,10 +42,15 @@ class NeutralReplies:
         """The part that harm is measured on."""
         return NeutralReplies(self.requests[CHOOSING_REPLIES:], self.replies[CHOOSING_REPLIES:])
 
-    def scored(self, tokenizer: Any, system: str = "") -> list[ScoredText]:
-        """The replies after their requests, those with at least one token."""
+    def scored(self, tokenizer: Any, system: str | Callable[[str], str] = "") -> list[ScoredText]:
+        """The beginnings of the replies, REPLY_TOKENS at most, after their requests; those with at least one token.
+
+        `system` is one prompt for all, or what gives a request its own.
+        """
+        said = system if callable(system) else lambda _: system
         pairs = [pair for pair in zip(self.requests, self.replies, strict=True) if pair[1].strip()]
-        return [reply_text(tokenizer, request, reply, system) for request, reply in pairs]
+        texts = [reply_text(tokenizer, request, reply, said(request)) for request, reply in pairs]
+        return [ScoredText(text.prompt_ids, text.text_ids[:REPLY_TOKENS]) for text in texts]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from math import exp
 
 from torch import Tensor
 
-from steering.calibration.harm import MultipleChoice, NeutralKl, plain_text, reply_text
+from steering.calibration.harm import MultipleChoice, NeutralKl, plain_text
 from steering.calibration.heldout import HeldOut
 from steering.calibration.tuning import NeutralReplies
 from steering.models.estimator import Estimator
@@ -34,10 +34,7 @@ class Ground:
 
     def kl_after(self, system: Callable[[str], str]) -> NeutralKl:
         """KL with a system prompt before every neutral request."""
-        tokenizer, neutral = self._estimator.tokenizer, self._neutral
-        pairs = [pair for pair in zip(neutral.requests, neutral.replies, strict=True) if pair[1].strip()]
-        steered = [reply_text(tokenizer, request, reply, system(request)) for request, reply in pairs]
-        return self.kl.after(steered)
+        return self.kl.after(self._neutral.scored(self._estimator.tokenizer, system))
 
     @cached_property
     def _texts(self) -> HeldOut:

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
-from steering.calibration.replies import compare_replies, repetition
+from steering.calibration.replies import JUDGED_TOKENS, REPLY_TOKENS, compare_replies, repetition
 from steering.calibration.split import MAX_HELD_BACK, MAX_TUNE, MIN_ITEMS, split_items
-from steering.calibration.tuning import NeutralReplies, choose_settings
+from steering.calibration.tuning import CHOOSING_REPLIES, NeutralReplies, choose_settings
 from steering.effects.selection import token_weights
 from steering.errors import TooFewItemsError
 from steering.items import CONTRASTIVE_SOURCES, PreferenceItem, Source
-from steering.learning import own_replies, score_history
+from steering.learning import neutral_replies, own_replies, score_history
 from steering.material import LEARNED_TOKENS, examples, scored_text
 from steering.models.batches import ScoredText
+from steering.neutral import load_neutral_set
 from steering.prompts import description_system, render_prompt
 
 WORDS = ("garden", "rice", "roses", "train", "hello", "rain", "you", "cup", "late", "key")
@@ -191,3 +192,28 @@ def test_own_replies_are_asked_for_where_there_is_no_negative(tiny_chat, tokeniz
     assert replies.keys() == {"i1", "i2"} and all(reply.strip() for reply in replies.values())
     assert counts == sorted(counts) and counts[-1] == len(made)
     assert own_replies(tiny_chat, tokenizer, made[:1], counts.append) == {}
+
+
+def test_neutral_replies_are_drawn_as_the_steered_ones_they_are_held_against(tiny_chat):
+    counts: list[int] = []
+    neutral = neutral_replies(tiny_chat, (), counts.append)
+    assert neutral.requests == load_neutral_set().prompts
+    assert counts == sorted(counts) and counts[-1] == len(neutral.requests)
+    judging = neutral.judging()
+    assert list(judging.replies) == tiny_chat.replies(judging.requests, max_tokens=JUDGED_TOKENS)
+    assert list(neutral.choosing().replies) == tiny_chat.replies(neutral.choosing().requests, max_tokens=REPLY_TOKENS)
+    few = neutral_replies(tiny_chat, (), counts.append, few=True)
+    assert few == neutral.choosing() and len(few.replies) == CHOOSING_REPLIES
+    asked = len(counts)
+    assert neutral_replies(tiny_chat, neutral.replies, counts.append) == neutral
+    assert neutral_replies(tiny_chat, neutral.replies, counts.append, few=True) == few
+    assert len(counts) == asked, "what is known is not asked for again"
+
+
+def test_of_a_long_neutral_reply_the_beginning_is_scored(tokenizer):
+    long = NeutralReplies(("hello", "hello"), ("garden " * JUDGED_TOKENS, " "))
+    (text,) = long.scored(tokenizer, "Be kind.")
+    assert len(text.text_ids) == REPLY_TOKENS and text.prompt_ids == render_prompt(tokenizer, "hello", "Be kind.")
+    assert long.scored(tokenizer, lambda request: f"Say {request}.")[0].prompt_ids == render_prompt(
+        tokenizer, "hello", "Say hello."
+    )
