@@ -188,11 +188,10 @@ def _open(path: Path) -> Any:
     from gguf import GGUFReader
 
     class BoundedReader(GGUFReader):  # type: ignore[misc]  # gguf ships no types
-        def _get(self, offset: int, dtype: object, count: int = 1, override_order: object = None) -> object:
-            found = super()._get(offset, dtype, count, override_order)
-            if len(found) != int(count):
+        def _get(self, offset: int, dtype: type[np.generic], count: int = 1, override_order: object = None) -> object:
+            if int(offset) + np.dtype(dtype).itemsize * int(count) > len(self.data):
                 raise ValueError("it ends early")
-            return found
+            return super()._get(offset, dtype, count, override_order)
 
     return BoundedReader(path)
 

@@ -245,6 +245,17 @@ def test_every_truncation_is_refused(tmp_path, vector):
         assert refused_or_read(path) is None, length
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"a\n", "it ends early"), (b"x" * 400, "magic invalid"), (b"GGUF\x03\0\0\0", "it ends early")],
+)
+def test_what_is_wrong_is_said_in_words(tmp_path, content, why):
+    path = tmp_path / "v.gguf"
+    path.write_bytes(content)
+    with pytest.raises(ControlVectorError, match=rf"v\.gguf: cannot be read as a GGUF control vector \([^()]*{why}\)$"):
+        ControlVector.read_gguf(path)
+
+
 @in_folder
 @given(content=st.binary(max_size=400), magic=st.booleans())
 def test_random_bytes_are_refused(tmp_path, content, magic):
