@@ -231,7 +231,7 @@ def main() -> None:
     arguments = parser.parse_args()
     chat = LlamaChat(arguments.model, SAMPLING, None)
     people = steered_people(arguments.data, arguments.results, chat.architecture)
-    neutral = neutral_replies(chat, (), lambda _: None).judging()
+    neutral = neutral_replies(chat, (), lambda _: None, few=True)
     conversations = Conversations(arguments.model)
     rows = []
     for number, (person, vector) in enumerate(people, 1):
