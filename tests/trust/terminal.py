@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -22,6 +23,12 @@ PLACEHOLDER = b"rite a message"
 REPLIED = "SELECT count(*) FROM messages WHERE role = 'assistant' AND state = 'complete'"
 
 
+def _open_window() -> None:
+    """Its own terminal, so that it is told when the window is closed, also where the tests run under `nohup`."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Terminal:
     """A program on a pseudo terminal of 100 x 30; it must end before the block does."""
 
@@ -35,8 +42,7 @@ class Terminal:
             stderr=slave,
             env={**environment, "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""},
             start_new_session=True,
-            # Its own terminal, so that it is told when the window is closed.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+            preexec_fn=_open_window,  # noqa: PLW1509
         )
         os.close(slave)
         self.written = b""
