@@ -48,7 +48,9 @@ class _Data:
 @click.option("--replies", type=click.IntRange(0), default=4, show_default=True, help="Test requests to answer.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draw of people and of random vectors.")
 @click.option("--gain-only", is_flag=True, help="In one set of blocks, at one KL; neither harm nor replies.")
-@click.option("--quick", is_flag=True, help="Three people, two methods, about; fails where SteerX gains nothing.")
+@click.option(
+    "--quick", is_flag=True, help="Three people, two methods, rough figures; fails where SteerX gains nothing."
+)
 @click.option("--preferences", is_flag=True, help="DATA holds stated preferences: are answers ranked right by them?")
 @pass_globals
 def evaluate(
