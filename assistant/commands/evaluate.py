@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from assistant.evaluation.results import Results
     from assistant.evaluation.runner import Measures
     from steering.evaluation.lines import LeftOutLine
+    from steering.evaluation.names import Extent
     from steering.evaluation.people import Person
     from steering.evaluation.reading import Text
 
@@ -82,7 +83,8 @@ def evaluate(
         _refuse_what_preferences_ignore()
         evaluate_preferences(chosen, data, users, model, json_path, seed)
         return
-    measures = _measures(methods, damage, seed, replies, gain_only or quick, quick)
+    extent: Extent = "quick" if quick else "gain" if gain_only else "full"
+    measures = _measures(methods, damage, seed, replies, extent)
     read = _read(data, (users or QUICK_PEOPLE) if quick else users, seed)
 
     async def work() -> None:
@@ -99,9 +101,7 @@ def _refuse_what_preferences_ignore() -> None:
             raise click.UsageError(f"--{name.replace('_', '-')} does not go with --preferences")
 
 
-def _measures(
-    methods: tuple[str, ...], damage: Path | None, seed: int, replies: int, gain_only: bool, quick: bool
-) -> Measures:
+def _measures(methods: tuple[str, ...], damage: Path | None, seed: int, replies: int, extent: Extent) -> Measures:
     from assistant.evaluation.damage import read_damage
     from assistant.evaluation.runner import Measures
     from steering.evaluation.extras import MissingLibraryError, check_libraries
@@ -110,13 +110,15 @@ def _measures(
     try:
         check_libraries()
         named = [name.strip() for given in methods for name in given.split(",") if name.strip()]
-        names = ordered(named or (QUICK if quick else DEFAULT))
+        names = ordered(named or (QUICK if extent == "quick" else DEFAULT))
     except MissingLibraryError as error:
         raise AssistantError(str(error)) from error
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--methods") from error
-    texts, questions = read_damage(damage) if damage and not gain_only else ((), ())
-    return Measures(names, seed, 0 if gain_only else replies, gain_only, quick, texts, questions)
+    if extent != "full":
+        return Measures(names, seed, 0, extent)
+    texts, questions = read_damage(damage) if damage else ((), ())
+    return Measures(names, seed, replies, extent, texts, questions)
 
 
 def _read(data: Path, users: int | None, seed: int) -> _Data:
@@ -189,7 +191,7 @@ async def _evaluated(
                 click.echo(f"wrote {sanitise(str(file))}", err=True)
     except OSError as error:
         raise AssistantError(f"the outcome cannot be written ({error})") from error
-    if measures.quick:
+    if measures.extent == "quick":
         check_gain(found["methods"])
 
 

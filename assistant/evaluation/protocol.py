@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from assistant.engine.protocol import Sampling
 from assistant.rebuild.protocol import Effect
+from steering.evaluation.names import Extent
 from steering.items import PreferenceItem
 
 
@@ -60,8 +61,7 @@ class Evaluate:
     questions: tuple[Choice, ...]
     seed: int
     replies: int
-    gain_only: bool
-    quick: bool
+    extent: Extent
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from assistant.evaluation.time_left import Progress
 from assistant.models.active import ActiveModel
 from assistant.paths import Paths
 from assistant.settings import Settings
-from steering.evaluation.names import METHODS_VERSION, OTHER_PERSON, SHARED
+from steering.evaluation.names import METHODS_VERSION, OTHER_PERSON, SHARED, Extent
 from steering.evaluation.people import Person
 from steering.evaluation.reading import person_key
 
@@ -30,8 +30,7 @@ class Measures:
     methods: tuple[str, ...]
     seed: int = 0
     replies: int = 4
-    gain_only: bool = False
-    quick: bool = False
+    extent: Extent = "full"
     texts: tuple[str, ...] = ()
     questions: tuple[Choice, ...] = ()
 
@@ -62,8 +61,7 @@ class Evaluation:
             questions=measures.questions,
             seed=measures.seed,
             replies=measures.replies,
-            gain_only=measures.gain_only,
-            quick=measures.quick,
+            extent=measures.extent,
         )
         async with aclosing(measured(MODULE, EVENTS, self._paths, request, results)) as progress:
             async for step in progress:

@@ -48,7 +48,7 @@ def main() -> None:
 def _evaluate(request: Evaluate, emit: Emit) -> Evaluated:
     from steering.evaluation.names import OTHER_PERSON
 
-    chat, estimator, neutral = open_models(request.setup, emit, few_replies=request.quick)
+    chat, estimator, neutral = open_models(request.setup, emit, few_replies=request.extent == "quick")
     run = _Run(_study(request, estimator, chat, neutral), emit)
     subjects = [_readable(subject, estimator, chat, emit) for subject in request.subjects]
     # Another person's vector is that of the one before; the first one's is there only when the last one's is.
@@ -144,9 +144,7 @@ def _study(request: Evaluate, estimator: Estimator, chat: LlamaChat, neutral: Ne
     own = load_neutral_set()
     questions = tuple(Question(one.question, one.choices, one.answer) for one in request.questions)
     damage = Damage(request.texts or own.texts, questions or own.questions)
-    return Study(
-        estimator, chat, neutral, damage, Options(request.seed, request.replies, request.gain_only, request.quick)
-    )
+    return Study(estimator, chat, neutral, damage, Options(request.seed, request.replies, request.extent))
 
 
 def _estimator(setup: Setup, chat: LlamaChat) -> Estimator:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 STEERX = "steerx-"
 UNSTEERED, RANDOM, OTHER_PERSON = "unsteered", "random", "other-person"
 DESCRIPTION, RETRIEVAL, WITH_DESCRIPTION = "description-prompt", "retrieval-prompt", "steerx-optimized+description"
@@ -20,6 +22,10 @@ ALL = (*DEFAULT, *FURTHER, *(STEERX + name for name in FURTHER))
 QUICK = ("optimized", "steerx-optimized")
 PROMPTED = (DESCRIPTION, RETRIEVAL)
 """Methods without a vector: they have the harm they have."""
+
+Extent = Literal["full", "gain", "quick"]
+"""How much is measured: everything; the gain alone, in one set of blocks and at one KL; of that only whether there is
+one, by the cheapest vectors at about that KL on few neutral replies."""
 
 METHODS_VERSION = 6
 """Goes up whenever the same person would give other results."""

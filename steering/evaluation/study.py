@@ -53,6 +53,7 @@ from steering.evaluation.names import (
     STEERX,
     UNSTEERED,
     WITH_DESCRIPTION,
+    Extent,
 )
 from steering.evaluation.people import Person
 from steering.evaluation.retrieval import Retrieval
@@ -76,15 +77,12 @@ class Options:
     Attributes:
         seed: of the random directions.
         replies: test requests that are answered in words; 0 for none.
-        gain_only: one set of blocks, one KL, no damage: enough to compare the gain of methods.
-        quick: beside `gain_only`: the cheapest vectors at about that KL on few neutral replies, enough to see whether
-            there is a gain.
+        extent: see there.
     """
 
     seed: int = 0
     replies: int = 4
-    gain_only: bool = False
-    quick: bool = False
+    extent: Extent = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,7 @@ class Study:
     def ground(self, blocks: tuple[int, ...]) -> Ground:
         """Neutral replies, texts and questions from the lowest of the blocks on."""
         if blocks not in self._grounds:
-            neutral = self.neutral.choosing() if self.options.quick else self.neutral.judging()
+            neutral = self.neutral.choosing() if self.options.extent == "quick" else self.neutral.judging()
             self._grounds[blocks] = Ground(self.estimator, neutral, self._damage, blocks)
         return self._grounds[blocks]
 
@@ -145,7 +143,7 @@ class Study:
     def block_sets(self) -> list[tuple[int, ...]]:
         """The sets of blocks that are tried."""
         found = candidate_blocks(len(self.estimator.network.blocks))
-        return found[:1] if self.options.gain_only else found
+        return found if self.options.extent == "full" else found[:1]
 
     def subject(self, person: Person, effects: Mapping[str, TokenEffects]) -> Subject:
         """A person to measure methods on; `effects` of the history by item id."""
@@ -234,7 +232,7 @@ class Subject:
         return found.at_dose(found.dose), found.kl
 
     def _chosen(self, name: str, backbone: Backbone) -> tuple[tuple[int, ...], float]:
-        if self._study.options.gain_only:
+        if self._study.options.extent != "full":
             return self._study.block_sets[0], KL
         method = name.removeprefix(STEERX)
         fitted = self._learned(name, self._parts[0])
@@ -245,7 +243,7 @@ class Subject:
     def _backbone(self, name: str) -> Backbone:
         if name == RANDOM:
             return RandomDirections(f"{self._study.options.seed} {self._person.user_id}")
-        return (FASTEST if self._study.options.quick else BACKBONES)[name.removeprefix(STEERX)]
+        return (FASTEST if self._study.options.extent == "quick" else BACKBONES)[name.removeprefix(STEERX)]
 
     @cached_property
     def _parts(self) -> tuple[tuple[PreferenceItem, ...], tuple[PreferenceItem, ...]]:
@@ -309,8 +307,8 @@ class Subject:
     ) -> tuple[tuple[Point, ...], Candidate]:
         """Gain at each KL, and the vector at KL."""
         points, at_compared, reached = [], candidate, KL
-        within = QUICKLY_WITHIN if self._study.options.quick else WITHIN
-        for target in (KL,) if self._study.options.gain_only else KLS:
+        within = QUICKLY_WITHIN if self._study.options.extent == "quick" else WITHIN
+        for target in KLS if self._study.options.extent == "full" else (KL,):
             # Harm grows with the square of the dose: the search begins where the last one ended.
             near = candidate.at_dose(candidate.dose * sqrt(target / reached))
             candidate, reached = at_kl(near, ground.kl, target, within), target
@@ -319,7 +317,7 @@ class Subject:
         return tuple(points), at_compared
 
     def _damage(self, ground: Ground, directions: Mapping[int, Tensor]) -> tuple[float | None, float | None]:
-        return (None, None) if self._study.options.gain_only else ground.damage(directions)
+        return ground.damage(directions) if self._study.options.extent == "full" else (None, None)
 
     def _replies(self, system: Callable[[str], str], candidate: Candidate | None) -> tuple[str, ...]:
         chat, requests = self._study.chat, [item.context for item in self._person.test[: self._study.options.replies]]

@@ -131,15 +131,15 @@ def test_the_newest_quarter_makes_no_vector_that_is_chosen_by_it(study, person, 
 
 
 def test_random_directions_are_of_the_seed_and_person(study, person, effects):
-    plain = Study(study.estimator, study.chat, study.neutral, Damage((), ()), Options(replies=0, gain_only=True))
-    again = Study(study.estimator, study.chat, study.neutral, Damage((), ()), Options(1, replies=0, gain_only=True))
+    plain = Study(study.estimator, study.chat, study.neutral, Damage((), ()), Options(replies=0, extent="gain"))
+    again = Study(study.estimator, study.chat, study.neutral, Damage((), ()), Options(1, replies=0, extent="gain"))
     first, second = (one.subject(person, effects).measure("random") for one in (plain, plain))
     assert first.gain == second.gain != again.subject(person, effects).measure("random").gain
     assert len(first.curve) == 1 and first.perplexity is None and first.replies == ()
 
 
 def test_a_quick_look_needs_only_the_few_neutral_replies_that_candidates_are_compared_on(study, person, effects):
-    quick = Options(replies=0, gain_only=True, quick=True)
+    quick = Options(replies=0, extent="quick")
     few, all_of_them = (
         Study(study.estimator, study.chat, neutral, Damage((), ()), quick).subject(person, effects).measure("optimized")
         for neutral in (study.neutral.choosing(), study.neutral)
