@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import jinja2
 from jinja2.ext import Extension, loopcontrols
@@ -34,6 +34,9 @@ LONGEST_SECONDS = 10.0
 """That a template may compute; real ones take milliseconds."""
 LONGEST_PROMPT = 2**24
 """Characters, beyond what the turns hold: no template says so much of its own."""
+
+_Message: TypeAlias = dict[str, str]
+"""As a template sees it: role and content."""
 
 _RENDER_ERRORS = (
     *(jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError),
@@ -72,7 +75,8 @@ class ChatTemplate:
         """The prompt up to where the next reply begins.
 
         A reply that goes on is not rendered: its text follows this prompt as plain text, exactly as it was
-        drawn. A template that knows no system turn gets its text at the head of the first user turn.
+        drawn. A template that knows no system turn gets its text at the head of the first user turn; one that
+        wants user and assistant in turn gets them so: an empty reply is left out, a conversation may be cut.
 
         Raises: EngineError: the template refuses these turns.
         """
@@ -84,17 +88,20 @@ class ChatTemplate:
     def _fenced(self, text: str, fence: str) -> str:
         return self._control.sub(lambda found: f"{fence}{found[0]}{fence}", text) if self._control else text
 
-    def _rendered(self, messages: list[dict[str, str]]) -> str:
-        try:
-            return self._apply(messages)
-        except _RENDER_ERRORS as error:
-            if messages and messages[0]["role"] == "system":
-                return self._rendered(_without_system(messages))
-            raise EngineError(
-                f"the model's chat template refuses this conversation ({type(error).__name__}); choose another model"
-            ) from error
+    def _rendered(self, messages: list[_Message]) -> str:
+        refusal: Exception | None = None
+        for tried in _readings(messages):
+            try:
+                return self._apply(tried)
+            except _RENDER_ERRORS as error:
+                refusal = refusal or error
+                if isinstance(error, TooLongError):
+                    break
+        raise EngineError(
+            f"the model's chat template refuses this conversation ({type(refusal).__name__}); choose another model"
+        ) from refusal
 
-    def _apply(self, messages: list[dict[str, str]]) -> str:
+    def _apply(self, messages: list[_Message]) -> str:
         with at_most(LONGEST_SECONDS):
             prompt = self._template.render(
                 messages=messages, tools=None, documents=None, add_generation_prompt=True, **self._tokens
@@ -104,12 +111,38 @@ class ChatTemplate:
         return prompt
 
 
-def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+def _readings(messages: list[_Message]) -> list[list[_Message]]:
+    """The conversation as it is, then as templates want it that refuse it so; each once."""
+    ways = (messages, _without_system(messages), _in_turn(messages), _in_turn(_without_system(messages)))
+    return [way for place, way in enumerate(ways) if way not in ways[:place]]
+
+
+def _without_system(messages: list[_Message]) -> list[_Message]:
+    """The system turn's text at the head of the first user turn."""
+    if not messages or messages[0]["role"] != "system":
+        return messages
     system, *rest = messages
     if not rest or rest[0]["role"] != "user":
         return rest
-    first = {"role": "user", "content": f"{system['content']}\n\n{rest[0]['content']}"}
-    return [first, *rest[1:]]
+    return [_joined(system, rest[0], "user"), *rest[1:]]
+
+
+def _in_turn(messages: list[_Message]) -> list[_Message]:
+    """User and assistant in turn, the user first: neighbours of one role are joined, a reply to nothing gets a turn."""
+    found: list[_Message] = []
+    for message in messages:
+        before = found[-1]["role"] if found else ""
+        if before == message["role"]:
+            found[-1] = _joined(found[-1], message, before)
+        elif before in ("", "system") and message["role"] == "assistant":
+            found += [{"role": "user", "content": ""}, message]
+        else:
+            found.append(message)
+    return found
+
+
+def _joined(first: _Message, second: _Message, role: str) -> _Message:
+    return {"role": role, "content": f"{first['content']}\n\n{second['content']}"}
 
 
 def _alternatives(texts: Collection[str]) -> re.Pattern[str] | None:

@@ -87,6 +87,38 @@ def test_template_that_refuses_a_system_turn_gets_it_in_the_first_user_turn():
     assert part.text == "<|im_start|>user\nBe brief.\n\nHi<|im_end|>\n<|im_start|>assistant\n"
 
 
+GEMMA = (
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    "{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
+    "<{{ 'model' if message['role'] == 'assistant' else message['role'] }}>{{ message['content'] | trim }}</>"
+    "{% endfor %}<model>"
+)
+"""The checks of Gemma's and Mistral's templates."""
+
+
+@pytest.mark.parametrize(
+    ("turns", "wanted"),
+    [
+        ([("user", "Hello"), ("user", "Are you there?")], "<user>Hello\n\nAre you there?</><model>"),
+        ([("assistant", "Yes."), ("user", "Why?")], "<user></><model>Yes.</><user>Why?</><model>"),
+        (
+            [("system", "Be brief."), ("user", "A"), ("user", "B"), ("assistant", "C"), ("assistant", "D")],
+            "<user>Be brief.\n\nA\n\nB</><model>C\n\nD</><model>",
+        ),
+        ([("system", "Be brief."), ("assistant", "C")], "<user></><model>C</><model>"),
+    ],
+)
+def test_template_that_wants_roles_in_turn_gets_them_so(turns, wanted):
+    (part,) = ChatTemplate(GEMMA, "", "", ()).render([Turn(*turn) for turn in turns])
+    assert part.text == wanted
+
+
+def test_template_that_takes_any_order_gets_the_turns_as_they_are():
+    (part,) = ChatTemplate(CHAT_TEMPLATE, "", "", ()).render([Turn("user", "Hello"), Turn("user", "There?")])
+    assert part.text.count("<|im_start|>user") == 2
+
+
 def test_what_transformers_offers_to_templates_is_there():
     source = (
         "{%- for m in messages %}\n{%- if loop.index > 1 %}{% break %}{% endif %}\n"
