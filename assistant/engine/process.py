@@ -100,10 +100,12 @@ class Engine:
         died.
         """
         async with self._lock:
-            steered = await self._ask(await self._ready(), request)
+            # Restarted after a crash it need not take up the vector before, whose file may be gone.
+            child = await self._ready(steered=False)
+            steered = await self._ask(child, request)
             if not isinstance(steered, Steered):
                 raise _unexpected(steered)
-            self._steer = request
+            self._steer, self._restored = request, child
             return steered
 
     async def generate(self, request: Generate) -> AsyncGenerator[ReplyEvent]:
@@ -155,14 +157,15 @@ class Engine:
             self._child = await Child.spawn(MODULE, EVENTS, "the engine", self._log_path, ENVIRONMENT)
         return self._child
 
-    async def _ready(self) -> Child[Event]:
-        """A running child with the last model and vector in force."""
+    async def _ready(self, *, steered: bool = True) -> Child[Event]:
+        """A running child with the last model and, if `steered`, the last vector in force."""
         child = await self._started()
         if child is not self._restored:
-            for request in (self._load, self._steer):
-                if request:
-                    await self._ask(child, request)
-            self._restored = child
+            if self._load:
+                await self._ask(child, self._load)
+            if steered and self._steer:
+                await self._ask(child, self._steer)
+            self._restored = child if steered else None
         return child
 
     async def _ask(self, child: Child[Event], request: Request, on_loading: OnLoading | None = None) -> Event:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from assistant.errors import AssistantError
 from assistant.paths import Paths
+from assistant.profile.combination import forget_combinations
 from assistant.records import Doomed, Forgotten
 from assistant.reporting import reports_storage_errors
 from storage.private_files import translated_os_errors
@@ -66,4 +67,6 @@ class Forgetting:
             for path in map(self._paths.profile_vector, found.profiles):
                 with translated_os_errors(path):
                     path.unlink(missing_ok=True)
+            # They hold what those learned, too.
+            forget_combinations(self._paths.profiles)
         return found

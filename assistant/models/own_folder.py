@@ -9,7 +9,7 @@ from pathlib import Path
 
 from assistant.errors import ModelError
 from assistant.models.header import read_header
-from assistant.models.wanted import forget_wanted, wanted_names
+from assistant.models.notes import origin_notes, wanted_notes
 from assistant.paths import Paths
 from steering.models.splits import first_part, part_names, parts
 
@@ -35,6 +35,8 @@ def add_model(path: Path, paths: Paths, *, move: bool) -> Path:
     """
     source = first_part(path.expanduser().absolute())
     read_header(source)
+    if move and (link := next((part for part in parts(source) if part.is_symlink()), None)):
+        raise ModelError(f"{link}: is a link to {link.resolve()}; add that file, or add this one without --move")
     targets = [paths.models / part.name for part in parts(source)]
     taken = next((target for target in targets if os.path.lexists(target)), None)
     if taken:
@@ -64,12 +66,13 @@ def remove_model(path: Path, paths: Paths) -> None:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(f"{path}: cannot be deleted ({error.strerror or error})") from error
+    origin_notes(paths.models).forget([path.name])
 
 
 def unfinished_downloads(paths: Paths) -> list[Unfinished]:
     """Downloads that were interrupted, by name."""
     found = sorted((paths.models / PARTS).glob(f"*{_PART}"))
-    names = wanted_names(paths.models)
+    names = wanted_notes(paths.models).read()
     # NAME.gguf.CHECKSUM.part
     named = [(path.name.rsplit(".", 2)[0], path) for path in found]
     return [Unfinished(name, path, path.stat().st_size, names.get(name, "")) for name, path in named]
@@ -87,4 +90,4 @@ def give_up_download(name: str, paths: Paths) -> None:
                 left.path.unlink(missing_ok=True)
             except OSError as error:
                 raise ModelError(f"{left.path}: cannot be deleted ({error.strerror or error})") from error
-    forget_wanted(paths.models, names)
+    wanted_notes(paths.models).forget(names)

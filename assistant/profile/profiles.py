@@ -76,8 +76,9 @@ class Profiles:
         Raises: AssistantError: there is no such version, or it found nothing that steers.
         """
         profile = self.get(version)
-        if not (profile.has_vector or profile.describes):
-            raise AssistantError(f"version {version} has nothing to steer with: {profile.outcome.reason}")
+        if not profile.steers:
+            why = "its description is empty" if profile.emptied else profile.outcome.reason
+            raise AssistantError(f"version {version} has nothing to steer with: {why}")
         self._store.profiles.set_state(version=version, enabled=True, strength=1.0)
         return self.get(version)
 

@@ -133,8 +133,8 @@ def _why_off(profile: Profile | None, enabled: bool, strength: float, model_fing
         return NO_PROFILE
     if profile.model_fingerprint != model_fingerprint:
         return "the profile is for another model"
-    if not (profile.has_vector or profile.describes):
-        return "nothing to gain found"
+    if not profile.steers:
+        return "its description is empty" if profile.emptied else "nothing to gain found"
     if not enabled:
         return "switched off"
     return "strength 0" if strength == 0 else ""

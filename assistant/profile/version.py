@@ -40,7 +40,22 @@ class Profile:
 
     @property
     def describes(self) -> bool:
-        """Whether the description is put into prompts: it earned its place, or it is the person's own words."""
+        """Whether there is a description that is put into prompts."""
+        return self._may_describe and bool(self.description.strip())
+
+    @property
+    def steers(self) -> bool:
+        """Whether it does anything to a reply."""
+        return self.has_vector or self.describes
+
+    @property
+    def emptied(self) -> bool:
+        """Whether it has nothing left to steer with: its description was cleared, or forgotten line by line."""
+        return self._may_describe and not self.steers
+
+    @property
+    def _may_describe(self) -> bool:
+        """The description earned its place, or is the person's own words."""
         return self.description_edited or self.outcome.form in ("description", "both")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import shutil
 import signal
 import stat
 import subprocess
@@ -237,6 +238,31 @@ async def test_killed_while_it_replies(engine, tiny, vector):
                 os.kill(pid, signal.SIGKILL)
     assert (await reply(engine, QUESTION))[0] == steered
     assert engine.pid != pid
+
+
+async def test_vector_that_is_gone_when_the_engine_restarts_is_in_nobodys_way(engine, tiny, vector, tmp_path):
+    gone = Path(shutil.copy(vector, tmp_path / "gone.gguf"))
+    await engine.load(tiny_load(tiny))
+    plain, _ = await reply(engine, QUESTION)
+    await engine.steer(Steer(str(gone)))
+    gone.unlink()
+    os.kill(engine.pid, signal.SIGKILL)
+    while engine.pid is not None:
+        await asyncio.sleep(0)
+    await engine.steer(Steer(None, 0.0))
+    assert (await reply(engine, QUESTION))[0] == plain
+
+
+async def test_vector_that_is_refused_after_a_crash_leaves_the_one_before(engine, tiny, vector, tmp_path):
+    await engine.load(tiny_load(tiny))
+    await engine.steer(Steer(str(vector)))
+    steered, _ = await reply(engine, QUESTION)
+    os.kill(engine.pid, signal.SIGKILL)
+    while engine.pid is not None:
+        await asyncio.sleep(0)
+    with pytest.raises(EngineError, match="cannot be read"):
+        await engine.steer(Steer(str(tmp_path / "none.gguf")))
+    assert (await reply(engine, QUESTION))[0] == steered
 
 
 async def test_crash_names_the_signal_and_death_while_idle_goes_unnoticed(engine, tiny):

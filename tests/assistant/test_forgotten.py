@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from assistant.app import Assistant
+from assistant.profile.steering import plan_steering
 from assistant.records import Phrase
 from storage.automatic import back_up_before, backups
 from storage.records import EffectKey, EffectRecord, message_item_id, writing_item_id
@@ -155,6 +156,22 @@ async def test_by_what_holds_it(home: Path, tmp_path: Path, cli: CommandLine, te
             result = cli("forget", f"--{kind}", number, "--profiles", profiles, "--yes")
             assert result.returncode == 0, result.stderr
     assert files_with(home, marker) == set()
+
+
+async def test_what_a_removed_version_learned_is_in_no_file(home: Path, tmp_path: Path, tiny: Path):
+    assistant = Assistant.open(home)
+    writing = assistant.preferences.add_text("a text of mine, learned from")
+    learned = vector_bytes(tmp_path)
+    item = writing_item_id(writing.id)
+    assistant.profiles.use(add_profile(assistant, learned, learned=(item,)).version)
+    vector_bytes(tmp_path, seed=6)
+    assistant.vectors.add(tmp_path / "made-6.gguf")
+    plan_steering(assistant.profiles, assistant.vectors, assistant.model.fingerprint())
+    plan_steering(assistant.profiles, assistant.vectors, assistant.model.fingerprint(), strength=0.5)
+    assert len(list(assistant.paths.profiles.iterdir())) == 2  # learned and imported together, at two strengths
+    assistant.forgetting.forget(assistant.forgetting.items([item]), remove_versions=True)
+    assert list(assistant.paths.profiles.iterdir()) == []
+    await assistant.close()
 
 
 async def test_by_its_date(home: Path, tmp_path: Path, cli: CommandLine, temporary_files):

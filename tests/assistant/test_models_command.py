@@ -44,6 +44,18 @@ def ollama(folder: Path, weights: bytes, *where: str) -> Path:
     return blob
 
 
+def test_a_link_is_not_moved_away_from_what_it_leads_to(cli, ours, other, tmp_path):
+    (tmp_path / "snapshots").mkdir()
+    link = tmp_path / "snapshots" / "small.gguf"
+    link.symlink_to("../other.gguf")
+    assert f"is a link to {other}; add that file, or add this one without --move" in one_line(
+        cli("models", "add", link, "--move")
+    )
+    assert link.is_symlink() and list(ours.glob("*.gguf")) == []
+    assert cli("models", "add", link).returncode == 0
+    assert (ours / "small.gguf").resolve() == other
+
+
 def test_a_model_is_linked_used_and_removed(cli, ours, other):
     assert cli("models", "add", other).stdout.decode() == f"other.gguf: linked into {ours}\n"
     assert (ours / "other.gguf").readlink() == other

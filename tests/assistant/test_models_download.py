@@ -90,6 +90,27 @@ async def test_a_model_arrives_verified_private_and_once(hub, paths, content):
     assert len(hub.asked) == asked + 1, "a model that is there is not asked for; a repository is asked what it holds"
 
 
+async def test_a_file_of_that_name_that_is_not_from_there_is_held_against_the_hubs(hub, paths, content):
+    there = paths.models / NAME
+    write_tiny_model(there, seed=2)
+    before = there.read_bytes()
+    with pytest.raises(DownloadError, match=f"is another file than that of {REPOSITORY}; .*models remove {NAME}"):
+        await run(paths)
+    assert there.read_bytes() == before and hub.downloads == [] and parts(paths) == []
+    there.write_bytes(content)
+    progress, last = await run(paths)
+    assert last.already_there and progress[-1].verifying and hub.downloads == []
+    asked = len(hub.asked)
+    assert (await run(paths))[1].already_there and len(hub.asked) == asked
+
+
+async def test_a_file_that_was_replaced_since_it_came_is_looked_at_again(hub, paths):
+    _, last = await run(paths)
+    write_tiny_model(last.path, seed=2)
+    with pytest.raises(DownloadError, match="is another file than"):
+        await run(paths)
+
+
 async def test_a_cut_line_goes_on_where_it_ended(hub, paths, content):
     size = 2**18
     hub.cut = [size, size]

@@ -12,7 +12,7 @@ import pytest
 from assistant.app import Assistant
 from assistant.models.catalogue import load_catalogue
 from assistant.models.hub.download import Downloading
-from assistant.models.wanted import FILE, note_wanted, wanted_names
+from assistant.models.notes import wanted_notes
 from tests.assistant.conftest import children
 from tests.assistant.hub import REPOSITORY, Hub, serving
 from tests.tiny_models import write_tiny_model
@@ -50,11 +50,11 @@ async def test_what_was_wanted_is_known_after_a_kill_and_forgotten_once_it_is_he
     await interrupted(assistant, wanted)
     (left,) = assistant.models.unfinished()
     assert (left.name, left.wanted) == (NAME, wanted) and left.size > 0
-    assert stat.S_IMODE((assistant.paths.models / FILE).stat().st_mode) == 0o600
+    assert stat.S_IMODE((assistant.paths.models / ".wanted.json").stat().st_mode) == 0o600
     hub.gate = lambda end: None
     *_, last = [event async for event in assistant.models.download(left.wanted).run()]
     assert last.path.read_bytes() == hub.files[NAME]
-    assert assistant.models.unfinished() == [] and not (assistant.paths.models / FILE).exists()
+    assert assistant.models.unfinished() == [] and not (assistant.paths.models / ".wanted.json").exists()
 
 
 async def test_it_can_be_given_up(assistant, hub):
@@ -62,16 +62,16 @@ async def test_it_can_be_given_up(assistant, hub):
     (left,) = assistant.models.unfinished()
     assistant.models.give_up(left)
     assert assistant.models.unfinished() == []
-    assert not left.path.exists() and not (assistant.paths.models / FILE).exists()
+    assert not left.path.exists() and not (assistant.paths.models / ".wanted.json").exists()
 
 
 def test_notes_that_cannot_be_read_are_no_notes(tmp_path):
     for text in ("", "[1]", '{"a": 1}', "\x00"):
-        (tmp_path / FILE).write_text(text)
-        assert wanted_names(tmp_path) == {}
-    note_wanted(tmp_path, ["a.gguf", "b.gguf"], "qwen3-4b")
-    assert wanted_names(tmp_path) == {"a.gguf": "qwen3-4b", "b.gguf": "qwen3-4b"}
-    note_wanted(tmp_path / "no folder", ["a.gguf"], "qwen3-4b")
+        (tmp_path / ".wanted.json").write_text(text)
+        assert wanted_notes(tmp_path).read() == {}
+    wanted_notes(tmp_path).note(["a.gguf", "b.gguf"], "qwen3-4b")
+    assert wanted_notes(tmp_path).read() == {"a.gguf": "qwen3-4b", "b.gguf": "qwen3-4b"}
+    wanted_notes(tmp_path / "no folder").note(["a.gguf"], "qwen3-4b")
 
 
 async def test_a_better_model_is_named_only_while_the_bundled_one_answers(tmp_path):

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from assistant.conversation.answering import ReplyOptions, ReplyStarted
+from assistant.errors import AssistantError
 from assistant.profile.steering import UNSTEERED, plan_steering
 from assistant.records import MessageState
 from tests.assistant.made import add_profile, vector_bytes
@@ -85,6 +86,20 @@ def test_own_words_are_always_put_in_and_may_be_emptied(assistant, steered):
     assert plan(assistant).description.endswith("Be brief.")
     assistant.profiles.set_description("   ")
     assert plan(assistant).description == ""
+
+
+@pytest.mark.parametrize("form", ["description", "none"])
+def test_version_whose_description_is_emptied_steers_nothing(assistant, form):
+    version = add_profile(assistant, None, form=form).version
+    assistant.store.profiles.set_state(version=version, enabled=True)
+    assistant.profiles.set_description(" ")
+    found = plan(assistant)
+    assert (found.steer, found.description, found.status.on) == (UNSTEERED, "", False)
+    assert found.status.note == "its description is empty"
+    with pytest.raises(AssistantError, match="nothing to steer with: its description is empty"):
+        assistant.profiles.use(version)
+    assistant.profiles.set_description("Be brief.")
+    assert plan(assistant).status.on
 
 
 def test_nothing_to_gain(assistant):

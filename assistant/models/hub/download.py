@@ -14,9 +14,8 @@ from assistant.child import Child
 from assistant.errors import DownloadError, DownloadStopped, EngineError
 from assistant.models.catalogue import load_catalogue
 from assistant.models.hub.protocol import Arrived, Fetch, Fetched, FetchFailed, FetchMessage, Found, Verifying, Waiting
-from assistant.models.wanted import forget_wanted, note_wanted
+from assistant.models.notes import wanted_notes
 from assistant.paths import Paths
-from steering.models.splits import first_part
 
 MODULE = "assistant.models.hub.worker"
 EVENTS: tuple[type[FetchMessage], ...] = (Found, Arrived, Verifying, Waiting, Fetched, FetchFailed)
@@ -80,10 +79,6 @@ class Download:
 
         Raises: DownloadError: see `assistant.models.hub.transfer.fetch`. DownloadStopped: it was paused or cancelled.
         """
-        there = self._already_there()
-        if there:
-            yield Downloaded(there, already_there=True)
-            return
         child = await self._spawn()
         try:
             await child.send(self._fetch)
@@ -93,9 +88,10 @@ class Download:
                     raise DownloadError(message.message)
                 if isinstance(message, Found):
                     self._parts, self._names = message.parts, message.names
-                    note_wanted(self._paths.models, self._names, self._wanted)
+                    if self._parts:
+                        wanted_notes(self._paths.models).note(self._names, self._wanted)
                 yield progress.after(message)
-            forget_wanted(self._paths.models, self._names)
+            wanted_notes(self._paths.models).forget(self._names)
             yield Downloaded(self._paths.models / message.name, message.already_there)
         except EngineError as error:
             raise self._ended(error) from error
@@ -113,12 +109,7 @@ class Download:
         self._stop("cancelled; what came is deleted")
         for part in self._parts:
             Path(part).unlink(missing_ok=True)
-        forget_wanted(self._paths.models, self._names)
-
-    def _already_there(self) -> Path | None:
-        name = Path(self._fetch.file).name
-        target = first_part(self._paths.models / name)
-        return target if name and target.is_file() else None
+        wanted_notes(self._paths.models).forget(self._names)
 
     async def _spawn(self) -> Child[FetchMessage]:
         if self._stopped:

@@ -22,7 +22,10 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The hub has it: `size` bytes in all, of which `done` are here from an earlier time; `parts` are being filled."""
+    """The hub has it: `size` bytes in all, of which `done` are here from an earlier time; `parts` are being filled.
+
+    Without parts the file is there, and is held against the hub's.
+    """
 
     names: tuple[str, ...]
     parts: tuple[str, ...]

@@ -33,6 +33,7 @@ from huggingface_hub.hf_api import RepoFile
 from assistant.errors import DownloadError, ModelError
 from assistant.models.header import read_header
 from assistant.models.hub.protocol import Fetch, Fetched, FetchMessage, Found, Verifying
+from assistant.models.notes import origin_notes
 from assistant.models.own_folder import PARTS
 from steering.models.splits import is_first, part_names
 
@@ -57,9 +58,9 @@ class _File:
 
 
 def fetch(request: Fetch, emit: Emit, ticking: Ticking) -> Fetched:
-    """Download what is asked for, unless a model of that name is there.
+    """Download what is asked for, unless it is there.
 
-    Raises: DownloadError: not there, not allowed, no network, no room, wrong bytes, or no model; all in words.
+    Raises: DownloadError: another file of its name is in the folder; not there, not allowed, no network, no room, wrong bytes, or no model; all in words.
     """
     # Ten megabytes, the library's own, are minutes on a slow line, and are lost whenever it is cut.
     constants.DOWNLOAD_CHUNK_SIZE = _CHUNK_BYTES
@@ -67,7 +68,8 @@ def fetch(request: Fetch, emit: Emit, ticking: Ticking) -> Fetched:
     with _said(request), ExitStack() as held:
         names = _names(request)
         first = Path(names[0]).name
-        if (folder / first).is_file():
+        there = folder / first
+        if there.is_file() and origin_notes(folder).read().get(first) == _origin(request, names[0], there):
             return Fetched(first, already_there=True)
         files = [_look_up(request, name, folder) for name in names]
         if request.sha256 and files[0].sha256 != request.sha256:
@@ -75,6 +77,17 @@ def fetch(request: Fetch, emit: Emit, ticking: Ticking) -> Fetched:
                 f"{request.repository}: {first} is no longer the file of the catalogue; to take it "
                 f"all the same: assistant models pull {request.repository}:{names[0]}"
             )
+        if there.is_file():
+            size = there.stat().st_size
+            emit(Found((first,), (), size, size))
+            emit(Verifying())
+            if _checksum(there) != files[0].sha256:
+                raise DownloadError(
+                    f"{there}: is there already and is another file than that of {request.repository}; to take that "
+                    f"one: assistant models remove {first}"
+                )
+            origin_notes(folder).note([first], _origin(request, names[0], there))
+            return Fetched(first, already_there=True)
         (folder / PARTS).mkdir(mode=0o700, parents=True, exist_ok=True)
         streams = [held.enter_context(_opened(file)) for file in files]
         done, size = sum(map(_length, streams)), sum(file.size for file in files)
@@ -96,7 +109,19 @@ def fetch(request: Fetch, emit: Emit, ticking: Ticking) -> Fetched:
             for file in files:
                 file.target.unlink(missing_ok=True)
             raise
+        origin_notes(folder).note([first], _origin(request, names[0], there))
         return Fetched(first)
+
+
+def _origin(request: Fetch, name: str, file: Path) -> str:
+    """Where a file was downloaded from; another one that is put in its place has another size or time."""
+    state = file.stat()
+    return f"{request.repository}:{name} {state.st_size} {state.st_mtime_ns}"
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _names(request: Fetch) -> list[str]:
@@ -202,8 +227,7 @@ def _authorization() -> dict[str, str]:
 
 
 def _verify(file: _File) -> None:
-    with file.part.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = _checksum(file.part)
     if found != file.sha256:
         file.part.unlink()
         raise DownloadError(

@@ -18,7 +18,7 @@ class Offer:
 
 def offer_for(versions: Sequence[Profile], fingerprint: str) -> Offer:
     """The version in use where it was made for the model, else the newest that was; `versions` newest first."""
-    made = [one for one in versions if one.model_fingerprint == fingerprint and (one.has_vector or one.describes)]
+    made = [one for one in versions if one.model_fingerprint == fingerprint and one.steers]
     if not made:
         return Offer(None, False)
     best = next((one for one in made if one.in_use), made[0])
