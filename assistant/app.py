@@ -41,8 +41,9 @@ class Assistant:
         self.paths = paths
         self.settings = settings
         self.store = store
-        self.model = ActiveModel(lambda: model or self.settings.model.path, paths)
-        self.models = Models(paths, self.model, store, lambda path: self.change_setting("model", "path", path))
+        self._named_model = model
+        self.model = ActiveModel(lambda: self._named_model or self.settings.model.path, paths)
+        self.models = Models(paths, self.model, store, lambda: self.settings.model.path, self._choose_model)
         self.history = History(store)
         pastes = Pastes()
         self.drafts = Drafts(store, pastes)
@@ -63,7 +64,7 @@ class Assistant:
 
     @classmethod
     def open(cls, home: Path | None = None, model: str | None = None) -> Self:
-        """Open a home folder (platformdirs decides without one); `model` overrides the settings' model.
+        """Open a home folder (platformdirs decides without one); `model` overrides the settings' until one is chosen.
 
         Replies that were streaming in a process that is gone are marked as stopped.
 
@@ -85,6 +86,10 @@ class Assistant:
         Raises: SettingsError: the value is not allowed; nothing is changed.
         """
         self.settings = save_setting(self.paths.settings, section, key, value)
+
+    def _choose_model(self, path: str) -> None:
+        self.change_setting("model", "path", path)
+        self._named_model = None
 
     def change_sampling(self, key: str, value: float | None) -> None:
         """Validate and save how the model of the moment draws, and only that one; None for its default.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +42,17 @@ class Removal:
 class Models:
     """Finds, judges, fetches, adds, chooses and removes model files."""
 
-    def __init__(self, paths: Paths, active: ActiveModel, store: Store, choose: Callable[[str], None]) -> None:
-        """`choose` saves the path of the model that is to answer; "" for the bundled one."""
-        self._paths, self._active, self._store, self._choose = paths, active, store, choose
+    def __init__(
+        self,
+        paths: Paths,
+        active: ActiveModel,
+        store: Store,
+        chosen: Callable[[], str],
+        choose: Callable[[str], None],
+    ) -> None:
+        """`chosen` is the saved path of the model that is to answer, `choose` saves one; "" for the bundled one."""
+        self._paths, self._active, self._store = paths, active, store
+        self._chosen, self._choose = chosen, choose
 
     def list(self) -> builtins.list[ModelInfo]:
         """Every model at hand: bundled, ours, those of other programs, and the one in use wherever it lies."""
@@ -141,13 +150,17 @@ class Models:
         return Removal(model, 0 if model.path.is_symlink() else model.size, made, in_use)
 
     def remove(self, removal: Removal) -> None:
-        """Remove a model; where it was in use the bundled one is from now on.
+        """Remove a model; where it was in use the chosen one is from now on, or the bundled one where it was chosen.
 
         Raises: ModelError: it cannot be deleted.
         """
+        chosen = self._chosen()
+        with suppress(ModelError):
+            if resolve_model(chosen, self._paths) == removal.model.path.resolve():
+                chosen = ""
         remove_model(removal.model.path, self._paths)
         if removal.in_use:
-            self._choose("")
+            self._choose(chosen)
 
     def give_up(self, unfinished: Unfinished) -> None:
         """Delete what came of an interrupted download.

@@ -49,11 +49,15 @@ def resolve_model(spec: str, paths: Paths) -> Path:
     """
     if not spec.strip():
         return _default()
-    named = Path(spec).expanduser()
     inside = paths.models / spec
-    for path in (named, inside, inside.with_name(f"{inside.name}{SUFFIX}")):
-        if path.is_file():
-            return first_part(path).resolve()
+    try:
+        named = Path(spec).expanduser()
+        for path in (named, inside, inside.with_name(f"{inside.name}{SUFFIX}")):
+            if path.is_file():
+                return first_part(path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a folder that may not be read, a home that nobody has
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"{spec}: cannot be a model file ({why}); name another one") from error
     raise ModelError(
         f"{spec}: no such model file, neither as a path nor in {paths.models}; "
         "`assistant models list` shows what is there"

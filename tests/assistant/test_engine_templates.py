@@ -88,7 +88,8 @@ def test_template_that_refuses_a_system_turn_gets_it_in_the_first_user_turn():
 
 
 GEMMA = (
-    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    "{{ bos_token }}"
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
     "{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
     "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
     "<{{ 'model' if message['role'] == 'assistant' else message['role'] }}>{{ message['content'] | trim }}</>"

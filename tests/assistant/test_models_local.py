@@ -50,6 +50,12 @@ def test_path_wins_over_a_name_in_the_models_folder(paths, tmp_path, monkeypatch
         resolve_model("other", paths)
 
 
+@pytest.mark.parametrize("spec", ["~nobody-of-that-name/m.gguf", "x" * 300, "folder\0/m.gguf"])
+def test_what_cannot_be_a_path_is_refused_in_words(paths, spec):
+    with pytest.raises(ModelError, match=r"cannot be a model file|no such model file"):
+        resolve_model(spec, paths)
+
+
 def test_list_shows_broken_files_with_their_problem(paths):
     write_tiny_model(paths.models / "b.gguf")
     (paths.models / "a.gguf").write_bytes(b"GGUF")

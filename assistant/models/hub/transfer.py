@@ -60,7 +60,8 @@ class _File:
 def fetch(request: Fetch, emit: Emit, ticking: Ticking) -> Fetched:
     """Download what is asked for, unless it is there.
 
-    Raises: DownloadError: another file of its name is in the folder; not there, not allowed, no network, no room, wrong bytes, or no model; all in words.
+    Raises: DownloadError: another file of its name is in the folder; not there, not allowed, no network, no room,
+        wrong bytes, or no model; all in words.
     """
     # Ten megabytes, the library's own, are minutes on a slow line, and are lost whenever it is cut.
     constants.DOWNLOAD_CHUNK_SIZE = _CHUNK_BYTES
