@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from sqlite_utils import Database as SqliteDatabase
 
+from storage.automatic import remove_backups
 from storage.errors import DatabaseLockedError, DatabaseUnreadableError, StorageError
 from storage.migrations import APPLICATION_ID, MIGRATIONS
 from storage.private_files import companions, create_private_file, translated_os_errors
 from storage.private_output import private_output, to_disk
+from storage.store import Store
 from storage.upgrade import refuse_foreign
 from storage.values import display_path
 
@@ -55,10 +58,11 @@ def restore_backup(database: Path, backup: Path) -> Path | None:
     try:
         _copy(backup, copy)
         _verify(copy, backup)
+        _settle(copy)
         with translated_os_errors(database):
             _fold(database)
-            with _alone(database):
-                kept = _keep(database)
+            with _alone(database) as locked:
+                kept = _keep(database, locked)
                 to_disk(copy)
                 copy.replace(database)
         return kept
@@ -89,6 +93,17 @@ def _verify(copy: Path, shown: Path) -> None:
         raise DatabaseUnreadableError(f"{display_path(shown)}: is damaged; use another copy")
 
 
+def _settle(copy: Path) -> None:
+    """Bring a copy up to this program and forget what was due when it was made.
+
+    Done at the next start, this would remove all backups, the history that was kept among them.
+    """
+    Store(copy).close()
+    remove_backups(copy)
+    with closing(sqlite3.connect(copy)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+
+
 def _copy(backup: Path, copy: Path) -> None:
     """Copy a database with what is still in its log."""
     with translated_os_errors(backup):
@@ -113,10 +128,13 @@ def _fold(database: Path) -> None:
 
 
 @contextmanager
-def _alone(database: Path) -> Iterator[None]:
-    """Hold what keeps every other program from opening the history; it works on damaged files too."""
+def _alone(database: Path) -> Iterator[BinaryIO | None]:
+    """Hold what keeps every other program from opening the history; it works on damaged files too.
+
+    The lock goes with the first descriptor of the file that this process closes: nothing else may open it meanwhile.
+    """
     if not database.exists():
-        yield
+        yield None
         return
     with database.open("r+b") as locked:
         try:
@@ -125,19 +143,21 @@ def _alone(database: Path) -> Iterator[None]:
             raise DatabaseLockedError(
                 f"{display_path(database)}: is open in another assistant; close that, then restore again"
             ) from error
-        yield
+        yield locked
 
 
-def _keep(database: Path) -> Path | None:
-    """Give the present history, with its log, a second name."""
-    if not database.exists():
+def _keep(database: Path, locked: BinaryIO | None) -> Path | None:
+    """Copy the present history, and give its log a second name."""
+    if locked is None:
         return None
     kept = database.with_name(f"{database.name}.before-restore-{datetime.now():%Y-%m-%d-%H%M%S}")
     for file in (database, *companions(database)):
         name = kept.with_name(kept.name + file.name.removeprefix(database.name))
         name.unlink(missing_ok=True)
         if file == database:
-            shutil.copy2(database, name)
+            create_private_file(name)
+            with name.open("wb") as copy:
+                shutil.copyfileobj(locked, copy)
             to_disk(name)
         else:
             file.rename(name)

@@ -52,7 +52,8 @@ def forgotten_among(db: Database, item_ids: Collection[str]) -> set[str]:
 
 def mark_pending(db: Database) -> None:
     """Note, in the transaction that removes something, that `erase` is due, even if the process dies."""
-    db.write("INSERT OR IGNORE INTO erasures VALUES (1)")
+    # A number of its own: another process that erases meanwhile takes back only what it has seen.
+    db.write("INSERT INTO erasures VALUES (random())")
 
 
 def erase(db: Database) -> bool:
@@ -75,6 +76,7 @@ def erase(db: Database) -> bool:
 
 
 def _erase(db: Database) -> bool:
+    due = json.dumps([row["pending"] for row in db.rows("SELECT pending FROM erasures")])
     with db.transaction():
         db.write("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
         db.write("INSERT INTO titles_fts (titles_fts) VALUES ('optimize')")
@@ -84,7 +86,7 @@ def _erase(db: Database) -> bool:
     if checkpoint is None or checkpoint["busy"]:
         return False
     with db.transaction():
-        db.write("DELETE FROM erasures")
+        db.write("DELETE FROM erasures WHERE pending IN (SELECT value FROM json_each(?))", (due,))
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -170,7 +171,8 @@ class Forgetting:
         if doomed.keeps_replies:
             return whole | doomed.messages
         trees = trees_of(self._db, doomed.messages).values()
-        return whole.union(*(tree.with_descendants(parents, doomed.messages) for parents in trees))
+        below = (tree.with_descendants(p, [one for one in p if one in doomed.messages]) for p in trees)
+        return whole.union(*below)
 
     def _versions(self, item_ids: Collection[str]) -> tuple[int, ...]:
         found = f"SELECT DISTINCT version FROM profile_items WHERE item_id {AMONG} ORDER BY version"
@@ -179,12 +181,22 @@ class Forgetting:
     def _copies(self, messages: Collection[int], conversations: Collection[int]) -> tuple[int, ...]:
         """The conversations with the same messages of the same moment: forks, which are not forgotten with them."""
         ids = id_list(messages)
-        copies = (
-            "SELECT DISTINCT copy.conversation_id AS id FROM messages gone JOIN messages copy "
-            "ON copy.created_at = gone.created_at AND copy.role = gone.role AND copy.text = gone.text "
-            f"AND copy.conversation_id <> gone.conversation_id WHERE gone.id {AMONG} AND copy.id NOT {AMONG}"
+        columns = "SELECT conversation_id, created_at, role, text FROM messages"
+        going: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
+        for row in self._db.rows(f"{columns} WHERE id {AMONG}", (ids,)):
+            going[row["created_at"], row["role"], row["text"]].add(row["conversation_id"])
+        # Not joined: what was imported without times has one moment, and each would be held against each.
+        moments = json.dumps(sorted({moment for moment, _, _ in going}))
+        staying = self._db.rows(f"{columns} WHERE created_at {AMONG} AND id NOT {AMONG}", (moments, ids))
+        return tuple(
+            sorted(
+                {
+                    row["conversation_id"]
+                    for row in staying
+                    if going.get((row["created_at"], row["role"], row["text"]), set()) - {row["conversation_id"]}
+                }.difference(conversations)
+            )
         )
-        return tuple(sorted(self._ids(copies, (ids, ids)).difference(conversations)))
 
     def _words(self, messages: Collection[int], writings: Collection[int]) -> set[str]:
         """All words of these texts."""

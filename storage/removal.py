@@ -49,15 +49,17 @@ def remove_messages(db: Database, message_ids: Collection[int]) -> None:
     nothing is left goes; one whose automatic title tells of a removed message loses it.
     """
     gone = frozenset(message_ids)
+    emptied: list[int] = []
     for conversation_id, parents in trees_of(db, gone).items():
         left = tree.without(parents, gone)
         if not left:
-            remove_conversations(db, [conversation_id])
+            emptied.append(conversation_id)
             continue
         _clear_title_from(db, conversation_id, [number for number in parents if number in gone])
         _move_leaf(db, conversation_id, parents, left)
         moved = [(parent, number) for number, parent in left.items() if parent != parents[number]]
         db.write_many("UPDATE messages SET parent_id = ? WHERE id = ?", moved)
+    remove_conversations(db, emptied)
     _delete_messages(db, gone)
 
 

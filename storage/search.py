@@ -6,9 +6,11 @@ import re
 import secrets
 from collections.abc import Iterator
 
+from storage import looking_through
 from storage.database import Database, Row, Value
 from storage.records import SearchFilter, SearchHit
-from storage.values import from_timestamp, to_timestamp
+from storage.unspaced import UNSPACED_CHARACTER
+from storage.values import from_timestamp, in_one_line, to_timestamp
 
 OWN_WEIGHT, REPLY_WEIGHT = 4.0, 1.0
 """How much a match in the person's own words counts beside one in a reply (BM25 column weights)."""
@@ -24,7 +26,6 @@ EVERYTHING = SearchFilter()
 
 _TERM = re.compile(r'"(?P<phrase>[^"]*)(?P<closed>"?)|(?P<word>[^\s"]+)')
 _RATINGS = {"up": "= 1", "down": "= -1", "any": "IS NOT NULL"}
-_ONE_LINE = str.maketrans("\n\r\t\v\f", "     ")
 _SNIPPET = f"-1, ?, ?, '…', {SNIPPET_TOKENS}"
 _TITLES = f"""
     SELECT c.id AS conversation_id, NULL AS message_id, NULL AS role, c.updated_at AS created_at, c.title,
@@ -57,8 +58,11 @@ class Search:
         """Where all words and "quoted phrases" of the query occur: titles first, then messages, best first.
 
         The last word may be unfinished (unless a space follows it), and so is a word with a star. Any text is a
-        valid query; one of punctuation alone finds nothing.
+        valid query; one of punctuation alone finds nothing. Where there is a script without blanks between words in
+        it, it is found anywhere in a text; the newest come first then.
         """
+        if UNSPACED_CHARACTER.search(query):
+            return self._look_through(query, only, limit)
         expression = match_expression(query)
         if not expression:
             return []
@@ -70,11 +74,24 @@ class Search:
                 rows += self._db.rows(sql, (opened, closed, *values, limit - len(rows)))
         return [_hit(row, opened, closed) for row in rows]
 
+    def _look_through(self, query: str, only: SearchFilter, limit: int) -> list[SearchHit]:
+        terms = [(term["phrase"] or term["word"].rstrip("*")).strip().lower() for term in _terms(query)]
+        terms = [term for term in terms if term]
+        rows: list[Row] = []
+        if only == EVERYTHING:
+            titles = looking_through.TITLES.format(holds=looking_through.holds("c.title", terms))
+            rows += self._db.rows(titles, (*terms, limit))
+        condition, values = self._condition(only, "m.id")
+        messages = looking_through.MESSAGES.format(holds=looking_through.holds("m.text", terms), condition=condition)
+        if len(rows) < limit:
+            rows += self._db.rows(messages, (*terms, *values, limit - len(rows)))
+        return [looking_through.hit_of(row, terms) for row in rows]
+
     def _statements(self, expression: str, only: SearchFilter) -> Iterator[tuple[str, tuple[Value, ...]]]:
         """Queries with their values, but for those of the snippet (first) and the limit (last)."""
         if only == EVERYTHING:
             yield _TITLES, (expression,)
-        condition, values = self._condition(only)
+        condition, values = self._condition(only, "messages_fts.rowid")
         [matches] = self._db.rows(_MATCHES, (expression, RANKED + 1))
         if matches["count"] <= RANKED:
             yield f"{_MESSAGES} {condition} {_BY_RANK}", (expression, *values)
@@ -83,7 +100,8 @@ class Search:
         yield f"{_MESSAGES} {of_replies} {condition} {_BY_TIME}", (f"own : ({expression})", *values)
         yield f"{_MESSAGES} {condition} {_BY_TIME}", (f"reply : ({expression})", *values)
 
-    def _condition(self, only: SearchFilter) -> tuple[str, tuple[Value, ...]]:
+    def _condition(self, only: SearchFilter, number: str) -> tuple[str, tuple[Value, ...]]:
+        """`number` is the column of the message's."""
         parts: list[str] = []
         values: list[Value] = []
         if only.after or only.before:
@@ -93,22 +111,25 @@ class Search:
             moments = tuple(moment for _, moment in given)
             # The index knows no times: the numbers of that time bound what is read of it.
             [ends] = self._db.rows(f"SELECT min(id) AS low, max(id) AS high FROM messages m WHERE {within}", moments)
-            parts += [within, "messages_fts.rowid BETWEEN ? AND ?"]
+            parts += [within, f"{number} BETWEEN ? AND ?"]
             values += [*moments, ends["low"], ends["high"]]
         for part, value in (("m.model = ?", only.model), ("m.role = ?", only.role)):
             if value is not None:
                 parts.append(part)
                 values.append(value)
         if only.rated:
-            parts.append(f"+messages_fts.rowid IN (SELECT message_id FROM ratings WHERE rating {_RATINGS[only.rated]})")
+            parts.append(f"+{number} IN (SELECT message_id FROM ratings WHERE rating {_RATINGS[only.rated]})")
         return "".join(f" AND {part}" for part in parts), tuple(values)
 
 
 def match_expression(query: str) -> str:
     """The query as FTS5 phrases, of which those that may be unfinished are prefixes; empty where there is no word."""
+    return " ".join(_phrase(term, is_last=term.end() == len(query)) for term in _terms(query))
+
+
+def _terms(query: str) -> list[re.Match[str]]:
     text = query.replace("\0", " ")  # FTS5 reads up to a NUL
-    terms = [term for term in _TERM.finditer(text) if term["phrase"] or term["word"]][:MAX_TERMS]
-    return " ".join(_phrase(term, is_last=term.end() == len(text)) for term in terms)
+    return [term for term in _TERM.finditer(text) if term["phrase"] or term["word"]][:MAX_TERMS]
 
 
 def _phrase(term: re.Match[str], *, is_last: bool) -> str:
@@ -119,7 +140,7 @@ def _phrase(term: re.Match[str], *, is_last: bool) -> str:
 
 
 def _hit(row: Row, opened: str, closed: str) -> SearchHit:
-    pieces = re.split(f"{re.escape(opened)}|{re.escape(closed)}", row["snippet"].translate(_ONE_LINE))
+    pieces = re.split(f"{re.escape(opened)}|{re.escape(closed)}", in_one_line(row["snippet"]))
     marks: list[tuple[int, int]] = []
     end = 0
     for index, piece in enumerate(pieces):  # every second piece is a match

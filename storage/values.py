@@ -17,6 +17,14 @@ def clean_text(text: str) -> str:
     return text
 
 
+_BREAKS = str.maketrans("\n\r\t\v\f", "     ")
+
+
+def in_one_line(text: str) -> str:
+    """`text` with blanks for what breaks lines; every character keeps its place."""
+    return text.translate(_BREAKS)
+
+
 def display_path(path: Path) -> str:
     """`path` as it can be shown, also where its name is not valid UTF-8."""
     return os.fsencode(path).decode(errors="replace")

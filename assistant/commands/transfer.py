@@ -150,7 +150,12 @@ def restore(chosen: Globals, file: Path | None, yes: bool) -> None:
     if not yes:
         click.confirm(f"Replace the history by {sanitise(str(file))}?", abort=True, err=True)
     kept = put_back(paths, file)
-    click.echo(f"restored; what was there is kept in {sanitise(str(kept))}" if kept else "restored", err=True)
+    click.echo(
+        f"restored; what was there is kept in {sanitise(str(kept))} until something is forgotten"
+        if kept
+        else "restored",
+        err=True,
+    )
 
 
 async def _add(assistant: Assistant, preview: Preview, yes: bool) -> ImportCounts:

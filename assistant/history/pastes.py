@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from storage.unspaced import UNSPACED, UNSPACED_CHARACTER
+
 # The prompt of the first frame needs no more than this file.
 if TYPE_CHECKING:
     from steering.own_text import Stretch
@@ -19,13 +21,8 @@ RUN = 6
 MOST_RUNS = 500_000
 """Remembered at most (about 3 MB of text), the oldest go first; but the last paste is always remembered whole."""
 
-_WIDE = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-)
-"""Scripts that put no blanks between words; each of their characters counts as a word."""
-_WORD = rf"[^\W{_WIDE}]+"
-_TOKEN = re.compile(rf"[{_WIDE}]|{_WORD}(?:['’\-]{_WORD})*|[^\w\s]+")
-_WIDE_CHARACTER = re.compile(f"[{_WIDE}]")
+_WORD = rf"[^\W{UNSPACED}]+"
+_TOKEN = re.compile(rf"[{UNSPACED}]|{_WORD}(?:['’\-]{_WORD})*|[^\w\s]+")
 
 
 class Pastes:
@@ -73,8 +70,8 @@ class Pastes:
 
 def count_words(text: str) -> int:
     """How long a text is, in words."""
-    wide = len(_WIDE_CHARACTER.findall(text))
-    return wide + len((_WIDE_CHARACTER.sub(" ", text) if wide else text).split())
+    wide = len(UNSPACED_CHARACTER.findall(text))
+    return wide + len((UNSPACED_CHARACTER.sub(" ", text) if wide else text).split())
 
 
 def _words(text: str) -> list[str]:

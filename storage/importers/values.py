@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any
 
 from storage.values import clean_text
@@ -21,16 +21,24 @@ def text_of(value: Any) -> str:
 
 
 def moment_of(value: Any) -> datetime | None:
-    """The time that seconds or milliseconds since 1970, or ISO 8601, stand for (UTC where nothing is said)."""
+    """The time that seconds or milliseconds since 1970, or ISO 8601, stand for (UTC where nothing is said).
+
+    The first and the last year that a date can have mean "no time", and are none in every time zone.
+    """
     try:
-        if isinstance(value, str):
-            moment = datetime.fromisoformat(value.strip())
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return None
-        return datetime.fromtimestamp(value / 1000 if value >= _MILLISECONDS_FROM else value, UTC)
+        moment = _moment(value)
     except (ValueError, OverflowError, OSError):
         return None
+    return moment if moment and MINYEAR < moment.year < MAXYEAR else None
+
+
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, str):
+        moment = datetime.fromisoformat(value.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return datetime.fromtimestamp(value / 1000 if value >= _MILLISECONDS_FROM else value, UTC)
 
 
 def id_of(value: Any) -> str:

@@ -13,7 +13,7 @@ import pytest
 from storage.automatic import backups
 from storage.backup import make_backup, restore_backup
 from storage.errors import DatabaseLockedError, DatabaseNewerError, DatabaseUnreadableError, StorageError
-from storage.private_output import private_output
+from storage.private_output import private_output, to_disk
 from storage.store import Store
 
 
@@ -95,6 +95,15 @@ def two(path: Path, tmp_path: Path) -> Path:
     return tmp_path / "kept.db"
 
 
+WRITE = """
+import sqlite3, sys
+try:
+    sqlite3.connect(sys.argv[1], timeout=0).execute("BEGIN IMMEDIATE")
+except sqlite3.OperationalError as error:
+    print(error)
+"""
+
+
 def test_restore_keeps_what_was_there(two: Path, path: Path):
     kept = restore_backup(path, two)
     assert kept is not None and kept in backups(path)
@@ -103,6 +112,40 @@ def test_restore_keeps_what_was_there(two: Path, path: Path):
     assert files(path.parent) == {path.name, kept.name}
     with Store(path) as store:
         assert [talk.title for talk in store.conversations.list()] == ["one"]
+
+
+def test_what_was_kept_is_still_there_after_the_next_start(path: Path, tmp_path: Path):
+    """The backup was made while a conversation could still be brought back: that is over by now."""
+    with Store(path) as store:
+        store.conversations.create("one")
+        store.conversations.trash(store.conversations.create("thrown away").id)
+        make_backup(path, tmp_path / "kept.db")
+        store.conversations.create("three days of work")
+    with closing(sqlite3.connect(tmp_path / "kept.db")) as connection:
+        connection.execute("UPDATE conversations SET deleted_at = '2020-01-01' WHERE deleted_at IS NOT NULL")
+        connection.commit()
+    kept = restore_backup(path, tmp_path / "kept.db")
+    with Store(path) as store:
+        assert [talk.title for talk in store.conversations.list()] == ["one"]
+    assert kept is not None and "three days of work" in titles(kept)
+    assert "thrown away" not in titles(path)
+
+
+def test_nobody_gets_in_while_the_present_history_is_kept(two: Path, path: Path, monkeypatch: pytest.MonkeyPatch):
+    """POSIX locks go with the first descriptor that is closed: another process tries right after the copy is made."""
+    tried: list[str] = []
+
+    def try_to_write(file: Path) -> None:
+        to_disk(file)
+        if "before-restore" in file.name:
+            other = subprocess.run([sys.executable, "-c", WRITE, str(path)], capture_output=True, text=True, check=True)
+            tried.append(other.stdout.strip())
+
+    monkeypatch.setattr("storage.backup.to_disk", try_to_write)
+    kept = restore_backup(path, two)
+    assert tried == ["database is locked"]
+    assert kept is not None
+    assert (titles(path), titles(kept)) == (["one"], ["one", "two"])
 
 
 def test_restore_into_an_empty_home(two: Path, tmp_path: Path):

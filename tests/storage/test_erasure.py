@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.automatic import back_up_before, backups
+from storage.automatic import back_up_before, backups, remove_backups
 from storage.database import Database
 from storage.erasure import without_items
 from storage.records import MessageState, Origin, message_item_id, writing_item_id
@@ -137,6 +137,26 @@ def test_an_erasure_that_a_kill_cut_short_is_done_when_next_opened(path: Path, m
     with monkeypatch.context() as patched, Store(path) as store:
         patched.setattr("storage.conversations.erase", lambda db: None)  # as if killed right after the commit
         store.conversations.delete(talk)
+    Store(path).close()
+    assert found(path.parent, secret) == set()
+
+
+def test_an_erasure_takes_back_only_the_dues_that_it_has_seen(path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Another process removes something once the file is rewritten, and dies before it erases."""
+    secret = words(7, 40)
+    with Store(path) as store, Store(path) as other:
+        gone, left = fill(store, "title", words(8, 20)), fill(store, "title", secret)
+
+        def remove_backups_late(database: Path) -> None:
+            remove_backups(database)
+            with monkeypatch.context() as patched:
+                patched.setattr("storage.conversations.erase", lambda db: None)
+                other.conversations.delete(left)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("storage.erasure.remove_backups", remove_backups_late)
+            store.conversations.delete(gone)
+        assert store._db.row("SELECT pending FROM erasures") is not None
     Store(path).close()
     assert found(path.parent, secret) == set()
 

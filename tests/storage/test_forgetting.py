@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.automatic import back_up_before
+from storage.erasure import forget_items
 from storage.errors import NotFoundError
 from storage.records import EffectKey, EffectRecord, Forgotten, MessageState, Origin, message_item_id, writing_item_id
 from storage.store import Store
@@ -54,6 +55,17 @@ def test_a_conversation_of_which_nothing_is_left_goes(store: Store):
     first, _ = exchange(store, talk.id, None, "one", "1")
     assert store.forgetting.forget(store.forgetting.messages([first])).conversations == 1
     assert store.conversations.list() == []
+
+
+def test_many_conversations_go_in_one_step(store: Store, monkeypatch: pytest.MonkeyPatch):
+    """Each would read all that was ever learned."""
+    for number in range(20):
+        exchange(store, store.conversations.create().id, None, f"one {number}", "1")
+    calls: list[int] = []
+    monkeypatch.setattr("storage.removal.forget_items", lambda db, ids: calls.append(len(ids)) or forget_items(db, ids))
+    assert store.forgetting.forget(store.forgetting.containing("one")).conversations == 20
+    assert store.conversations.list() == []
+    assert sum(calls) <= 3 * 40 and len(calls) <= 4
 
 
 def test_an_automatic_title_goes_with_the_first_exchange(store: Store):

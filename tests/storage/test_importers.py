@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from storage.entries import Entry, ReadOptions
 from storage.errors import InvalidImportError, StorageError
 from storage.importers import read_entries
 from storage.importers.decoding import read_utf8
+from storage.importers.values import moment_of
 from storage.records import ImportedText
 
 
@@ -41,6 +43,20 @@ def test_json_lines(tmp_path: Path):
         ImportedText("", "a\u2028b", None, 5),
         ImportedText("😀", "lone \ufffd here", None, 6),
     ]
+
+
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", -62135596800])
+def test_a_date_at_the_edge_means_no_time(value):
+    """Go's and .NET's "no time"; in other time zones it would be no date at all."""
+    assert moment_of(value) is None
+
+
+@pytest.mark.parametrize("value", ["0002-06-01T00:00:00Z", "9998-06-01", 0, 1.7e12])
+def test_any_other_date_can_be_shown_everywhere(value):
+    moment = moment_of(value)
+    assert moment is not None
+    for hours in (-12, 14):
+        assert moment.astimezone(timezone(timedelta(hours=hours))) == moment
 
 
 GOOD_LINE = b'{"prompt": "", "text": "good"}\n'

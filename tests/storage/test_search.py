@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.records import MessageState, Origin, SearchHit
+from storage.records import MessageState, Origin, SearchFilter, SearchHit
+from storage.search import EVERYTHING
 from storage.store import Store
 from tests.storage.conftest import RawQuery
 
@@ -81,6 +84,33 @@ def test_a_query_of_operators_is_looked_for_as_words(store: Store):
     for text in ("this OR that", "this"):
         store.messages.add(talk.id, None, "user", text, **COMPLETE, origin=Origin.TYPED)
     assert [hit.message_id for hit in store.search.search("this OR that")] == [1]
+
+
+def test_a_word_of_a_script_without_blanks_is_found_anywhere(store: Store):
+    talk = store.conversations.create("关于番茄的问题")
+    texts = [
+        "我想在阳台上种番茄。\n请问Tomato怎么种？",
+        "今日は東京でラーメンを食べました",
+        "ผมชอบกินมะม่วง",
+        "tomatoes love sun",
+    ]
+    ids = [store.messages.add(talk.id, None, "user", t, **COMPLETE, origin=Origin.TYPED).id for t in texts]
+    reply = store.messages.add(talk.id, None, "assistant", "番茄" * 50, **COMPLETE, origin=Origin.GENERATED)
+
+    def found(query: str, only: SearchFilter = EVERYTHING) -> list[int | None]:
+        return [hit.message_id for hit in store.search.search(query, only)]
+
+    assert found("番茄") == [None, ids[0], reply.id]
+    assert found("ラーメン") == [ids[1]]
+    assert found("มะม่วง") == [ids[2]]
+    assert found('阳台 "番茄" tomato') == [ids[0]]
+    assert found("番茄 sun") == []
+    assert found("番茄", SearchFilter(role="assistant")) == [reply.id]
+    assert found("番茄", SearchFilter(after=datetime(2099, 1, 1, tzinfo=UTC))) == []
+    title, own, long = store.search.search("番茄")
+    assert (title.snippet, marked(title)) == ("关于番茄的问题", ["番茄"])
+    assert (own.snippet, marked(own)) == (texts[0].replace("\n", " "), ["番茄"])
+    assert long.snippet == "番茄" * 30 + "…"
 
 
 def test_the_index_is_sound_after_changes(store: Store, raw: RawQuery):
