@@ -16,10 +16,9 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from assistant.history.pastes import Pastes
+from tui.sizes import NARROW
 from tui.widgets.prompt import Prompt
 
-NARROW = 100
-"""Columns that a list of conversations beside the chat needs."""
 OPENING = "◌ opening the history…"
 
 

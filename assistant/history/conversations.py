@@ -34,8 +34,8 @@ class History:
         return self._store.search.search(query, only, limit)
 
     def give_title(self, conversation_id: int, title: str) -> None:
-        """Give a conversation the title that the person chose; no automatic one replaces it."""
-        self._store.conversations.give_title(conversation_id, title.strip())
+        """Give a conversation the title that the person chose, in one line; no automatic one replaces it."""
+        self._store.conversations.give_title(conversation_id, " ".join(title.split()))
 
     def suggest_title(self, conversation_id: int, title: str) -> bool:
         """Give a conversation an automatic title, unless the person gave it one; returns whether it was taken."""

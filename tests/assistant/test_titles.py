@@ -31,3 +31,9 @@ def test_any_answer_gives_one_short_line_or_nothing(answer):
     assert len(title) <= LONGEST
     assert "\n" not in title
     assert title_of(title) in (title, "")
+
+
+def test_a_title_of_the_persons_own_is_one_line(assistant):
+    talk = assistant.chat.new_conversation()
+    assistant.history.give_title(talk.id, "  two\nlines\there ")
+    assert [one.title for one in assistant.history.conversations()] == ["two lines here"]

@@ -113,6 +113,19 @@ async def test_rating_shows_and_the_same_key_takes_it_back(settle) -> None:
         assert "liked" not in footer(reply)
 
 
+async def test_a_rating_given_while_a_reply_ends_stays_on_the_screen(settle) -> None:
+    app = app_of(ScriptedAssistant())
+    async with app.run_test() as pilot:
+        await write(pilot, "one")
+        await settle(pilot, complete(app))
+        view = views(app)[-1]
+        before = view.record
+        await pilot.press("up", "plus")
+        await settle(pilot, lambda: view.record.rating == 1)
+        await view.finish(before)  # read before it was rated
+        assert view.record.rating == 1
+
+
 async def test_regenerating_makes_a_branch_and_brackets_move_between_them(settle) -> None:
     assistant = with_conversations()
     app = app_of(assistant)

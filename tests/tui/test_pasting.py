@@ -48,6 +48,25 @@ async def send(pilot) -> tuple[str, list[str]]:
     return said(pilot.app)[-1]
 
 
+@pytest.mark.parametrize("lines", [14, 60, 3000])
+async def test_a_paste_is_taken_back_and_made_again(lines: int) -> None:
+    """Textual drew the shorter text with the cursor where it had been."""
+    pasted = "\n".join(map(str, range(lines)))
+    app = app_of(ScriptedAssistant())
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press(*"mine")
+        await paste(pilot, pasted)
+        await pilot.press("ctrl+z")
+        assert prompt(app).text == "mine"
+        await pilot.press("ctrl+y")
+        assert prompt(app).text == f"mine{pasted}"
+        assert prompt(app).selection.end == (lines - 1, len(str(lines - 1)))
+        await pilot.press("ctrl+z", "ctrl+z", "ctrl+z")
+        assert prompt(app).text == ""
+        await pilot.press(*(["ctrl+j"] * 13), *(["ctrl+z"] * 13))
+        assert prompt(app).text == ""
+
+
 async def test_a_document_is_known_among_what_was_typed_around_and_into_it() -> None:
     app = app_of(ScriptedAssistant())
     async with app.run_test(size=(180, 45)) as pilot:

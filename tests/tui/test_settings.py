@@ -335,6 +335,22 @@ async def test_a_setting_is_saved_or_its_fault_named_in_place(settle) -> None:
         assert field.value == str(SamplingSettings().temperature)
 
 
+async def test_several_lines_keep_their_breaks_in_a_field_of_one(settle) -> None:
+    assistant = ScriptedAssistant()
+    assistant.change_setting("model", "system_prompt", "Be kind.\nBe short. ⏎ is a key.")
+    app = app_of(assistant)
+    async with app.run_test(size=(140, 45)) as pilot:
+        screen = await open_page(pilot, "5")
+        field = screen.query_one("#setting-model-system_prompt", SettingRow).query_one(Input)
+        assert field.value == "Be kind.⏎Be short. ⏎ is a key."
+        field.focus()
+        await pilot.press("enter")
+        assert assistant.settings.model.system_prompt == "Be kind.\nBe short. ⏎ is a key."
+        field.value = "Be kind.⏎Be brief."
+        await pilot.press("enter")
+        assert assistant.settings.model.system_prompt == "Be kind.\nBe brief."
+
+
 async def test_the_theme_holds_at_once_and_is_saved(settle) -> None:
     assistant = ScriptedAssistant()
     app = app_of(assistant)

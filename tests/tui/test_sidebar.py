@@ -1,5 +1,6 @@
 """The conversations at the side and the search over them by their keys; the last test has a real home under it."""
 
+import pytest
 from textual.widgets import Static
 
 from assistant.app import Assistant
@@ -153,12 +154,62 @@ async def test_deleting_stops_the_reply_that_streams_there(settle) -> None:
         assert assistant.chat.stopped
 
 
+async def test_what_waits_in_a_deleted_conversation_is_not_sent_and_comes_back_with_it(settle) -> None:
+    assistant = with_conversations()
+    assistant.chat.hold_at = 1
+    app = app_of(assistant)
+    async with app.run_test(size=WIDE) as pilot:
+        await write(pilot, "more")
+        await settle(pilot, lambda: texts(app)[-1] == "The ")
+        await write(pilot, "and then")
+        await pilot.press(*"half")
+        shown = app.screen.shown
+        await enter_list(pilot)
+        await pilot.press("d")
+        await settle(pilot, lambda: len(lines(app)) == 2)
+        await settle(pilot, lambda: not app.screen.live.running)
+        assert "and then" not in [message.text for message in assistant.chat.messages(shown)]
+        await pilot.press("u")
+        await settle(pilot, lambda: app.screen.shown == shown)
+        assert app.screen.query_one(Prompt).text == "and then\n\nhalf"
+
+
+@pytest.mark.parametrize("away", [("ctrl+n",), ("f2", "escape")])
+async def test_a_search_that_covers_the_chat_gives_way_to_the_prompt(settle, away: tuple[str, ...]) -> None:
+    app = app_of(with_conversations())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await search(pilot, settle, "coffee")
+        sidebar = app.screen.query_one(Sidebar)
+        assert sidebar.display and sidebar.region.width == 80
+        await pilot.press(*away)
+        await settle(pilot, lambda: isinstance(app.focused, Prompt))
+        await pilot.press(*"seen")
+        assert app.screen.query_one(Prompt).text == "seen"
+        assert not sidebar.display
+
+
+async def test_a_search_beside_the_chat_gives_way_when_the_window_becomes_narrow(settle) -> None:
+    app = app_of(with_conversations())
+    async with app.run_test(size=WIDE) as pilot:
+        await search(pilot, settle, "coffee")
+        sidebar = app.screen.query_one(Sidebar)
+        await pilot.resize_terminal(80, 24)
+        assert sidebar.display, "one searches in it"
+        await pilot.resize_terminal(*WIDE)
+        app.screen.query_one(Prompt).focus()
+        await pilot.pause()
+        assert sidebar.display
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot, lambda: not sidebar.display)
+
+
 async def test_forking_goes_on_in_a_copy(settle) -> None:
     assistant = with_conversations()
     app = app_of(assistant)
     async with app.run_test(size=WIDE) as pilot:
         await pilot.press("up", "k", "k", "f")
         await settle(pilot, lambda: len(views(app)) == 2)
+        assert isinstance(app.focused, Prompt), "the next letters are no keys of the list"
         assert texts(app) == ["hi there", "Hello! What can I do for you?"]
         assert lines(app)[:2] == ["▸ Iced coffee", "  Iced coffee"]
         assert len(assistant.chat.messages(3)) == 4

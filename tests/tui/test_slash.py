@@ -268,6 +268,25 @@ async def test_what_the_model_is_told_first(settle) -> None:
         await settle(pilot, lambda: assistant.settings.model.system_prompt == "Be kind.\nBe short. Ok")
         await write(pilot, "/system off")
         await settle(pilot, lambda: assistant.settings.model.system_prompt == "")
+        await write(pilot, "/system Be kind.")
+        await settle(pilot, lambda: assistant.settings.model.system_prompt == "Be kind.")
+        await write(pilot, "/system")
+        await settle(pilot, lambda: isinstance(app.screen, TextModal))
+        await pilot.press("f7", "delete", "ctrl+s")
+        await settle(pilot, lambda: assistant.settings.model.system_prompt == "")
+
+
+async def test_a_deletion_is_taken_back_from_the_prompt(settle) -> None:
+    app = app_of(with_conversations())
+    async with app.run_test(notifications=True) as pilot:
+        await write(pilot, "/undo")
+        await settle(pilot, lambda: "nothing was deleted" in told(app))
+        before = texts(app)
+        await write(pilot, "/delete")
+        await settle(pilot, lambda: "Deleted “Iced coffee”; /undo undoes it." in told(app))
+        assert texts(app) == []
+        await write(pilot, "/undo")
+        await settle(pilot, lambda: texts(app) == before)
 
 
 async def test_the_palette_has_the_commands_that_no_key_has(settle) -> None:

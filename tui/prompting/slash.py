@@ -51,6 +51,7 @@ COMMANDS = (
     SlashCommand("import", "Bring in conversations, mails or texts from a file", "PATH"),
     SlashCommand("export", "Write the conversation to a file", "PATH", chat=True),
     SlashCommand("delete", "Delete the conversation; can be undone for ten minutes", chat=True),
+    SlashCommand("undo", "Take the last deletion back"),
     SlashCommand("forget", "Forget the conversation for good", chat=True),
     SlashCommand("editor", "Write in an editor of your own", keyed=True),
     SlashCommand("settings", "Settings, and what was learned", keyed=True),

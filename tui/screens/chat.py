@@ -23,7 +23,6 @@ from assistant.errors import AssistantError
 from assistant.visible import sanitise
 from tui.hints import keys_of
 from tui.live_reply import LiveReply
-from tui.opening import NARROW
 from tui.prompting.slash import Ordered
 from tui.rebuild_job import RebuildJob
 from tui.screens.chat_commands import ChatCommands
@@ -31,6 +30,7 @@ from tui.screens.conversation_wishes import ConversationWishes
 from tui.screens.conversing import ConversingScreen
 from tui.screens.message_wishes import MessageWishes
 from tui.screens.welcome import welcome
+from tui.sizes import NARROW
 from tui.telling import telling
 from tui.widgets.conversations import ConversationList
 from tui.widgets.hits import HitList
@@ -200,8 +200,9 @@ class ChatScreen(ConversingScreen):
         messages = self._chat.messages(conversation_id) if conversation_id is not None else []
         if self.live.belongs_to(conversation_id):
             messages = self.live.merged(messages)
-        await self._messages.show(conversation_id, messages, Content("") if messages else self._welcome(), at)
+        # First the draft: what is typed meanwhile belongs here.
         self._writing.show(conversation_id)
+        await self._messages.show(conversation_id, messages, Content("") if messages else self._welcome(), at)
         self.show_conversations()
 
     def _welcome(self) -> Content:
@@ -311,10 +312,10 @@ class ChatScreen(ConversingScreen):
         self.post_message(self.Stirred())
 
     async def on_conversation_list_opened(self, event: ConversationList.Opened) -> None:
+        self._sidebar.give_way()
+        self.set_focus(self.query_one(Prompt))
         with telling(self):
             await self.open(event.conversation_id)
-        self._make_room()
-        self.query_one(Prompt).focus()
 
     async def on_hit_list_chosen(self, event: HitList.Chosen) -> None:
         hit = event.hit
@@ -327,21 +328,19 @@ class ChatScreen(ConversingScreen):
             await self.open(hit.conversation_id, hit.message_id)
             if self._messages.find(hit.message_id) is None:
                 self.notify("It is on another branch; that can be shown once the reply is written.", severity="warning")
-        self._make_room()
-
-    def _make_room(self) -> None:
-        if self.app.size.width < NARROW:
-            self._sidebar.display = False
+        self._sidebar.give_way()
 
     @work
     async def on_conversation_list_asked(self, event: ConversationList.Asked) -> None:
         await self._conversation_wishes.fulfil(event)
 
     async def on_conversation_list_undo_asked(self) -> None:
-        await self._conversation_wishes.undo()
+        with telling(self):
+            await self._conversation_wishes.undo()
 
     async def end_reply(self, conversation_id: int) -> None:
-        """Stop the reply that streams in a conversation, if one does, and wait for its end."""
+        """Stop the reply that streams in a conversation, if one does, and wait for its end; what waits is not sent."""
+        self._writing.keep_waiting(conversation_id)
         if self.live.belongs_to(conversation_id) and self._reply is not None:
             await self._chat.stop()
             await self._reply.wait()
@@ -364,20 +363,21 @@ class ChatScreen(ConversingScreen):
             await self._chat.stop()
 
     def action_to_prompt(self) -> None:
-        """Go back to the prompt."""
-        self.query_one(Prompt).focus()
+        """Go back to the prompt, at once: what is typed next belongs there."""
+        self._sidebar.uncover()
+        self.set_focus(self.query_one(Prompt))
 
     async def action_new_chat(self) -> None:
         """Begin a new conversation; a running reply goes on in its own."""
+        self.action_to_prompt()
         with telling(self):
             await self.open(None)
-        self.query_one(Prompt).focus()
 
     def action_toggle_sidebar(self) -> None:
         """Show and enter the sidebar, or hide it."""
         if self._sidebar.display:
             self._sidebar.display = False
-            self.query_one(Prompt).focus()
+            self.action_to_prompt()
         else:
             self._sidebar.enter()
 

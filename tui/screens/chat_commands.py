@@ -97,10 +97,11 @@ class ChatCommands:
     async def _system(self, text: str) -> None:
         now = self._assistant.settings.model.system_prompt
         if not text:
-            written = await self._screen.app.push_screen_wait(TextModal("What the model is told first", now))
+            modal = TextModal("What the model is told first", now, may_be_empty=True)
+            written = await self._screen.app.push_screen_wait(modal)
             if written is None:
                 return
-            text = written
+            text = written.strip() or "off"
         self._assistant.change_setting("model", "system_prompt", None if text == "off" else text)
         self._tell("The model is told nothing first." if text == "off" else f"The model is told: {text}")
 
@@ -145,6 +146,10 @@ class ChatCommands:
 
     async def _import(self, path: str) -> None:
         self._screen.app.push_screen(ImportModal(self._assistant.importing, path))
+
+    async def _undo(self, _: str) -> None:
+        if not await self._conversation_wishes.undo():
+            raise AssistantError("nothing was deleted in the last ten minutes")
 
     async def _editor(self, _: str) -> None:
         self._screen.write_in_editor()

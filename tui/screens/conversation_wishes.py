@@ -31,16 +31,19 @@ class ConversationWishes:
             await self._do(event.conversation, event.wish)
             self._screen.show_conversations()
 
-    async def undo(self) -> None:
-        """Take the last deletion back."""
-        with telling(self._screen):
-            if not (deleted := self._history.deleted()):
-                return
-            self._history.restore(deleted[0].id)
-            if self._screen.shown is None:
-                await self._screen.open(deleted[0].id)
-            self._screen.show_conversations()
-            self._tell(f"“{_name(deleted[0])}” is back.")
+    async def undo(self) -> bool:
+        """Take the last deletion back; returns whether there was one.
+
+        Raises: AssistantError: it cannot be taken back.
+        """
+        if not (deleted := self._history.deleted()):
+            return False
+        self._history.restore(deleted[0].id)
+        if self._screen.shown is None:
+            await self._screen.open(deleted[0].id)
+        self._screen.show_conversations()
+        self._tell(f"“{_name(deleted[0])}” is back.")
+        return True
 
     async def _do(self, conversation: Conversation, wish: Wish) -> None:
         match wish:
@@ -59,7 +62,7 @@ class ConversationWishes:
             case "archive":
                 self._history.set_archived(conversation.id, not conversation.archived)
                 key = keys_of(self._screen)["sidebar.archived"]
-                back = "is back in the list" if conversation.archived else f"archived; {key} shows archived ones"
+                back = "is back in the list" if conversation.archived else f"archived; {key} in the list shows it"
                 self._tell(f"“{_name(conversation)}” {back}.")
             case "export":
                 await self.export(conversation.id)
@@ -88,7 +91,8 @@ class ConversationWishes:
         self._history.delete(conversation.id)
         if conversation.id == self._screen.shown:
             await self._screen.open(None)
-        undo = keys_of(self._screen)["sidebar.undo"]
+        listed = isinstance(self._screen.focused, ConversationList)
+        undo = keys_of(self._screen)["sidebar.undo"] if listed else "/undo"
         self._tell(f"Deleted “{_name(conversation)}”; {undo} undoes it.", UNDO_SECONDS)
 
     async def _ask(self, title: str, text: str, *, may_be_empty: bool = False) -> str | None:

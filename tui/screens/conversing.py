@@ -54,7 +54,7 @@ class ConversingScreen(Screen[None]):
         raise NotImplementedError
 
     async def end_reply(self, conversation_id: int) -> None:
-        """Stop the reply that streams in a conversation, if one does, and wait for its end."""
+        """Stop the reply that streams in a conversation, if one does, and wait for its end; what waits is not sent."""
         raise NotImplementedError
 
     async def show_error(self, error: AssistantError) -> None:

@@ -59,6 +59,7 @@ class MessageWishes:
             case "fork":
                 fork = self._assistant.history.fork(view.record.id)
                 await self._screen.open(fork.id)
+                self._screen.action_to_prompt()
                 self._screen.notify("A copy up to this message; the first conversation stays as it is.")
             case "forget":
                 self._screen.run_worker(self._forget(view))

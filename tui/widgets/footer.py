@@ -51,7 +51,7 @@ def _speed(message: Message) -> list[str]:
     told += ["context full"] if stats.get("reason") == "context" else []
     if dropped := stats.get("dropped_turns"):
         told.append(f"without the {dropped} oldest messages")
-    told.append(f"{tokens} tokens")
+    told.append(f"{tokens:,} {'token' if tokens == 1 else 'tokens'}")
     seconds, first = stats.get("seconds"), stats.get("first_token_seconds")
     if isinstance(seconds, int | float) and isinstance(first, int | float) and seconds > first and tokens > 1:
         told += [f"{(tokens - 1) / (seconds - first):.0f} tokens/s", f"first after {first:.1f} s"]

@@ -149,7 +149,8 @@ class MessageView(Vertical, can_focus=True):
         if self._stream is not None:
             await self._stream.stop()
             self._stream = None
-        self.record = record
+        # It may have been rated meanwhile.
+        self.record = replace(record, rating=self.record.rating)
         await self._redraw_thoughts()
         await self.query_one(ReplyMarkdown).end(sanitise(_beginning(record.text)))
         self._redraw_footer()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from textual import events
 from textual.widgets import TextArea
-from textual.widgets.text_area import Edit, EditResult
+from textual.widgets.text_area import Edit, EditResult, Selection
 
 from assistant.history.pastes import Pastes
 
@@ -23,6 +25,28 @@ class PastingArea(TextArea):
         result = super().edit(edit)
         self._pastes.removed(result.replaced_text)
         return result
+
+    def undo(self) -> None:
+        """Take the last edits back."""
+        with self._cursor_anywhere():
+            super().undo()
+
+    def redo(self) -> None:
+        """Make the edits again that were taken back."""
+        with self._cursor_anywhere():
+            super().redo()
+
+    @contextmanager
+    def _cursor_anywhere(self) -> Iterator[None]:
+        """Have the cursor where every document has a place.
+
+        Textual moves it only after it has drawn the shorter text, and looks for the line in which it was.
+        """
+        selection, text = self.selection, self.text
+        self.selection = Selection.cursor((0, 0))
+        yield
+        if self.text == text:
+            self.selection = selection
 
     def action_paste(self) -> None:
         """Paste what was copied in this program."""

@@ -11,6 +11,9 @@ from textual.widgets import Input, Select, Static, Switch
 
 from assistant.visible import sanitise
 
+NEWLINE = "⏎"
+"""Stands for a line break in a field of one line."""
+
 Value = str | float | bool
 """What a setting can be; None in its place means its default."""
 
@@ -78,7 +81,10 @@ class SettingRow(Vertical):
             return Select.from_values(
                 self._choices, allow_blank=chosen not in self._choices, value=chosen, classes="control"
             )
-        return Input(sanitise(str(self._value)), compact=True, classes="control")
+        return Input(self._in_one_line(), compact=True, classes="control")
+
+    def _in_one_line(self) -> str:
+        return sanitise(str(self._value)).replace("\n", NEWLINE)
 
     def show_problem(self, text: str) -> None:
         """Say what is wrong with the value; an empty text says that all is well."""
@@ -105,7 +111,7 @@ class SettingRow(Vertical):
 
     def _take_text(self, text: str) -> None:
         if isinstance(self._value, str):
-            self._take(text)
+            self._take(self._value if text == self._in_one_line() else text.replace(NEWLINE, "\n"))
             return
         if not text.strip():
             self.post_message(self.Changed(self, None))
@@ -135,6 +141,6 @@ class SettingRow(Vertical):
             if isinstance(control, Switch):
                 control.value = bool(self._value)
             elif isinstance(control, Input):
-                control.value = sanitise(str(self._value))
+                control.value = self._in_one_line()
             elif isinstance(control, Select):
                 control.value = str(self._value)

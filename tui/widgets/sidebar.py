@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from assistant.errors import AssistantError
 from assistant.history.conversations import History
+from tui.sizes import NARROW
 from tui.widgets.conversations import ConversationList
 from tui.widgets.hits import HitList
 from tui.widgets.search_line import SearchLine
@@ -53,8 +54,23 @@ class Sidebar(Vertical):
         """Begin to search for words, or go on with the last query."""
         self.display = True
         if words:
-            self.line.value = words
-        self.line.focus()
+            self.line.value = " ".join(words.split())
+        # At once: what is typed next belongs there.
+        self.screen.set_focus(self.line)
+
+    def give_way(self) -> None:
+        """Make room for the chat where there is none for both."""
+        if self.app.size.width < NARROW:
+            self.display = False
+
+    def uncover(self) -> None:
+        """A search that covers the chat gives way to it."""
+        if self.hits.display:
+            self.give_way()
+
+    def on_resize(self) -> None:
+        if not self.has_focus_within:
+            self.uncover()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

@@ -27,9 +27,10 @@ class TextModal(ModalScreen[str | None]):
         Binding("escape", "cancel", "Cancel", id="edit.cancel"),
     ]
 
-    def __init__(self, title: str, text: str = "", pastes: Pastes | None = None) -> None:
+    def __init__(self, title: str, text: str = "", pastes: Pastes | None = None, *, may_be_empty: bool = False) -> None:
         """`pastes`: who is told what is pasted, where that matters."""
         super().__init__()
+        self._may_be_empty = may_be_empty
         self._title = title
         self._text = sanitise(text)
         self._pastes = pastes or Pastes()
@@ -46,9 +47,9 @@ class TextModal(ModalScreen[str | None]):
         area.move_cursor(area.document.end)
 
     def action_save(self) -> None:
-        """Close with the text; an unchanged or empty one changes nothing."""
+        """Close with the text; an unchanged one changes nothing, nor does an empty one where there must be some."""
         text = self.query_one(TextArea).text
-        self.dismiss(text if text.strip() and text != self._text else None)
+        self.dismiss(text if (text.strip() or self._may_be_empty) and text != self._text else None)
 
     @work
     async def action_cancel(self) -> None:
@@ -69,7 +70,7 @@ class LineModal(ModalScreen[str | None]):
         super().__init__()
         self._may_be_empty = may_be_empty
         self._title = title
-        self._text = sanitise(text)
+        self._text = " ".join(sanitise(text).split())
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):

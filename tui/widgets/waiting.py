@@ -75,6 +75,13 @@ class WaitingMessages(Static):
         self.show(self._shown)
         return last.text
 
+    def drop(self, conversation_id: int) -> list[str]:
+        """What waits in a conversation, which no longer does."""
+        texts = self.texts(conversation_id)
+        self._waiting = [one for one in self._waiting if one.conversation_id != conversation_id]
+        self.show(self._shown)
+        return texts
+
     def texts(self, conversation_id: int | None) -> list[str]:
         """What waits in a conversation."""
         return [one.text for one in self._waiting if one.conversation_id == conversation_id]

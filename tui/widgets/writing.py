@@ -85,6 +85,16 @@ class Writing(Vertical):
         self._waiting.add(conversation_id, text)
         self.store(conversation_id)
 
+    def keep_waiting(self, conversation_id: int) -> None:
+        """What waits in a conversation becomes its draft, before what is written there."""
+        if not (waiting := self._waiting.drop(conversation_id)):
+            return
+        text = "\n\n".join(text for text in (*waiting, self._drafts.read(conversation_id)) if text)
+        if conversation_id == self._shown:
+            self._prompt.put(text)
+        self._drafts.changed(conversation_id, text)
+        self._drafts.store(conversation_id)
+
     def next(self) -> WaitingMessage | None:
         """The text whose turn it is, which no longer waits."""
         return self._waiting.next()
