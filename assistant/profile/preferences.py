@@ -68,8 +68,9 @@ class Preferences:
             if sent.source in _MAY_HOLD_OTHERS_WORDS:
                 own = own_text(sent.text, () if sent.id in claimed else pasted.get(sent.id, ()))
                 item, passages = replace(item, text=own.text), own.left_out
-            reason = NOTHING_OWN if passages and not item.text else _unusable(item, seen)
-            seen.add(item.content_hash)
+            said = _said(item)
+            reason = NOTHING_OWN if passages and not item.text else _unusable(item, said in seen)
+            seen.add(said)
             found.append(LearnableItem(item, item.id in excluded, reason, passages, item.id in claimed))
         return found
 
@@ -133,11 +134,18 @@ class Preferences:
         ]
 
     def _replies(self) -> list[tuple[float, int, PreferenceItem]]:
-        """Replies the person rewrote or rated up, each with the reply it was preferred to."""
+        """Replies the person rewrote or rated up, each with the reply it was preferred to.
+
+        Of the versions of one reply the last counts: the others are what the person put right.
+        """
+        replies = [reply for reply in self._store.messages.replies() if reply.rating >= 0]
+        last = {reply.edited_from: reply.id for reply in replies if reply.origin is Origin.EDITED}
         found = []
-        for reply in self._store.messages.replies():
+        for reply in replies:
             edited = reply.origin is Origin.EDITED
-            if reply.parent_id is None or reply.rating < 0 or not (edited or reply.rating > 0):
+            if reply.parent_id is None or not (edited or reply.rating > 0):
+                continue
+            if last.get(reply.edited_from if edited else reply.id, reply.id) != reply.id:
                 continue
             asked = self._store.messages.get(reply.parent_id).text
             source = Source.EDITED if edited else Source.CHOSEN
@@ -176,7 +184,16 @@ def _dated(message: Message, item: PreferenceItem) -> tuple[float, int, Preferen
     return message.created_at.timestamp(), message.id, item
 
 
-def _unusable(item: PreferenceItem, seen: set[str]) -> str:
+def _said(item: PreferenceItem) -> str:
+    """What is learned once: a text in whatever spacing and after whatever request; a chat message only where it answers
+    the same.
+
+    A second copy would judge the vector that the first one made.
+    """
+    return item.content_hash if item.source is Source.OWN_MESSAGE else " ".join(item.text.split())
+
+
+def _unusable(item: PreferenceItem, known: bool) -> str:
     if len(item.text.split()) < MIN_WORDS:
         return f"too short (under {MIN_WORDS} words)"
-    return "the same as another item" if item.content_hash in seen else ""
+    return "the same as another item" if known else ""

@@ -76,17 +76,28 @@ def test_edited_reply_has_the_original_as_negative(assistant, add):
     first = assistant.chat.edit_reply(original.id, "what I would have said")
     again = assistant.chat.edit_reply(first.id, "what I really would have said")
     found = by_source(assistant, Source.EDITED)
-    assert [item.id for item in found] == [f"message:{first.id}", f"message:{again.id}"]
+    assert [item.id for item in found] == [f"message:{again.id}"], "what was put right once more is no second text"
     assert {item.negative for item in found} == {original.text}
-    assistant.chat.rate(first.id, -1)
-    assert [item.id for item in by_source(assistant, Source.EDITED)] == [f"message:{again.id}"]
+    assistant.chat.rate(again.id, -1)
+    assert [item.id for item in by_source(assistant, Source.EDITED)] == [f"message:{first.id}"]
+
+
+def test_a_reply_that_was_liked_and_then_put_right_counts_once(assistant, add):
+    liked = add(add(None, "user", "tell me something"), "assistant", "what the model said")
+    assistant.chat.rate(liked.id, 1)
+    edited = assistant.chat.edit_reply(liked.id, "what I would have said")
+    assert by_source(assistant, Source.CHOSEN) == []
+    assert [item.id for item in by_source(assistant, Source.EDITED)] == [f"message:{edited.id}"]
+    assistant.chat.rate(edited.id, -1)
+    assert [item.id for item in by_source(assistant, Source.CHOSEN)] == [f"message:{liked.id}"]
 
 
 def test_own_version_and_broken_replies_are_never_the_rejected_one(assistant, add):
     asked = add(None, "user", "tell me something")
-    up = add(asked, "assistant", "a reply that was good")
-    assistant.chat.rate(up.id, 1)
-    assistant.chat.edit_reply(up.id, "my own version of it")
+    up, put_right = (add(asked, "assistant", f"a reply that was {how}") for how in ("good", "better"))
+    for reply in (up, put_right):
+        assistant.chat.rate(reply.id, 1)
+    assistant.chat.edit_reply(put_right.id, "my own version of it")
     add(asked, "assistant", "cut short by a", state=MessageState.FAILED)
     add(asked, "assistant", "stopped after th", state=MessageState.STOPPED)
     add(asked, "assistant", " ", state=MessageState.COMPLETE)
@@ -109,6 +120,14 @@ def test_too_short_and_duplicates_are_left_out_with_the_reason(assistant, add):
     found = assistant.preferences.items()
     assert [item.why_left_out for item in found] == ["too short (under 3 words)", "", "the same as another item"]
     assert [item.used for item in found] == [False, True, False]
+
+
+def test_a_text_that_came_in_several_ways_is_learned_once(assistant):
+    """A copy among the newest would judge the vector that the other one made."""
+    assistant.preferences.add_text("One mail of mine,\nwith two lines.", "Re: the mail")
+    assistant.preferences.add_text("One mail of mine, with two lines. ", "from the archive")
+    assistant.preferences.add_text("one mail of mine, with two lines.")
+    assert [item.why_left_out for item in assistant.preferences.items()] == ["", "the same as another item", ""]
 
 
 def test_excluded_item_is_left_out_until_included(assistant):
