@@ -89,6 +89,16 @@ def measured_people(people: Sequence[Person], methods: Sequence[str], results: R
     return [person for person in people if all((person_key(person), name) in results.methods for name in wanted)]
 
 
+def as_read(person: Person, results: Results) -> Person:
+    """The person without the items that were too long to be read: what the results are of."""
+    key = person_key(person)
+    history, test = (
+        tuple(item for item in items if (key, item.id) not in results.too_long)
+        for items in (person.history, person.test)
+    )
+    return replace(person, history=history, test=test)
+
+
 def rows_of(
     people: Sequence[Person], methods: Sequence[str], results: Results
 ) -> dict[str, Mapping[str, MethodResult]]:

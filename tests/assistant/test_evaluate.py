@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from assistant.evaluation.protocol import MethodResult
+from assistant.evaluation.protocol import MethodResult, TooLong
+from assistant.evaluation.report import outcome
 from assistant.evaluation.results import Results
+from assistant.evaluation.runner import as_read
+from steering.evaluation.people import Person
+from steering.evaluation.reading import person_key
+from steering.items import PreferenceItem, Source
 from tests.assistant.conftest import CommandLine, children, one_line, prepare_home, wait_gone
 from tests.assistant.people import write_people
 
@@ -169,3 +174,20 @@ def test_rows_of_another_model_or_seed_do_not_count(tmp_path):
     Results(tmp_path / "r.jsonl", "one").add(row)
     assert Results(tmp_path / "r.jsonl", "one").methods == {("k", "caa"): row}
     assert Results(tmp_path / "r.jsonl", "two").methods == {}
+
+
+def test_replies_are_held_against_the_texts_that_they_answer(tmp_path):
+    """A test text whose prompt is too long to be read gets no reply."""
+    texts = ["never read at all", "the cat sat on the mat", "rain fell over the hill"]
+    test = tuple(PreferenceItem(f"t{k}", "why?", text, Source.WRITING, float(k)) for k, text in enumerate(texts))
+    history = tuple(PreferenceItem(f"h{k}", "", f"some text {k}", Source.WRITING, float(k)) for k in range(4))
+    person = Person("a", history, test)
+    results = Results(tmp_path / "r.jsonl", "one")
+    results.add(TooLong(person_key(person), "a", "t0", 5000, 2048))
+    read = as_read(person, results)
+    assert [item.id for item in read.test] == ["t1", "t2"] and read.history == history
+    nothing = {"curve": (), "blocks": (), "vector": {}, "seconds": {}, "other": ""}
+    figures = {"gain": 0.0, "kl": 0.0, "nll_unsteered": 3.0, "chosen_kl": 0.0, "perplexity": None, "accuracy": None}
+    row = MethodResult("k", "a", "unsteered", peak_mib=1.0, replies=tuple(texts[1:]), **nothing, **figures)
+    found = outcome({"a": {"unsteered": row}}, [read], (), (), model="m", fingerprint="f", seed=0)
+    assert found["methods"]["unsteered"]["rouge_1"] == 1.0
