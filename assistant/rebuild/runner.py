@@ -29,8 +29,9 @@ from assistant.reporting import reports_storage_errors
 from assistant.settings import Settings
 from steering.calibration.split import split_items
 from steering.errors import TooFewItemsError
+from steering.models.choice import Choice
 from steering.profile import PIPELINE_VERSION
-from storage.records import EffectKey, EffectRecord
+from storage.records import EffectKey, EffectRecord, ProfileRecord
 from storage.store import Store
 
 MODULE = "assistant.rebuild.worker"
@@ -113,7 +114,8 @@ class Rebuild:
             start = self._request(learnable)
             inputs_hash = _inputs_hash(start)
             latest = self._store.profiles.latest(but=IMPORTED)
-            if latest and latest.inputs_hash == inputs_hash and not latest.stale and not force:
+            unchanged = latest and latest.inputs_hash == inputs_hash and not latest.stale
+            if latest and unchanged and not force and not await self._could_do_better(latest, start):
                 yield Rebuilt(self._profiles.get(latest.version), unchanged=True)
                 return
             parameters = await asyncio.to_thread(count_parameters, self._model.path())
@@ -132,6 +134,12 @@ class Rebuild:
                 self._child.kill()
                 await self._child.close()
                 self._child = None
+
+    async def _could_do_better(self, latest: ProfileRecord, start: Start) -> bool:
+        """Whether the machine allowed less than the best method, and would allow it now."""
+        if start.estimator != Choice.AUTOMATIC or not latest.outcome.get("limitation"):
+            return False
+        return (await self.expectation()).in_torch
 
     def _last_seconds(self, fingerprint: str) -> dict[str, float]:
         """What the stages of the last rebuild with a model took; empty where there was none on this machine."""

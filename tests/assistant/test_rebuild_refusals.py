@@ -6,12 +6,13 @@ import asyncio
 import signal
 from contextlib import aclosing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from assistant.app import Assistant
 from assistant.errors import ModelError, RebuildCancelled, RebuildError
-from assistant.rebuild.runner import Progress
+from assistant.rebuild.runner import Progress, _inputs_hash
 from tests.assistant.conftest import children, one_line, prepare_home, query, wait_gone
 from tests.assistant.made import add_profile, vector_bytes
 
@@ -41,6 +42,31 @@ async def test_too_few_texts(assistant, cli, count):
     assert f"{count} texts to learn from, at least 4 are needed" in line
     assert "import texts" in line
     assert query(cli.home, "SELECT * FROM profiles") == []
+
+
+@pytest.mark.parametrize(
+    ("limitation", "room", "begins"), [("", True, False), ("weak", False, False), ("weak", True, True)]
+)
+async def test_what_lack_of_memory_made_is_made_again_where_there_is_enough(
+    assistant, tmp_path, monkeypatch, limitation, room, begins
+):
+    add_texts(assistant, 5)
+    start = assistant.rebuild._request(assistant.preferences.items())
+    add_profile(assistant, vector_bytes(tmp_path), inputs_hash=_inputs_hash(start), limitation=limitation)
+
+    async def expectation() -> SimpleNamespace:
+        return SimpleNamespace(in_torch=room)
+
+    async def spawn() -> None:
+        raise RebuildError("it begins")
+
+    monkeypatch.setattr(assistant.rebuild, "expectation", expectation)
+    monkeypatch.setattr(assistant.rebuild, "_spawn", spawn)
+    if begins:
+        with pytest.raises(RebuildError, match="it begins"):
+            await drain(assistant)
+    else:
+        await drain(assistant)
 
 
 @pytest.mark.parametrize("kind", ["missing", "foreign", "truncated", "vector"])
