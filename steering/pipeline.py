@@ -17,7 +17,7 @@ from steering.calibration.finish import Finisher, Measured, Shipped, as_control_
 from steering.calibration.split import Split, split_items
 from steering.calibration.tuning import candidate_count, choose_settings
 from steering.calibration.verdict import verdict
-from steering.calibration.wording import best_description
+from steering.calibration.wording import Descriptions, best_description
 from steering.control_vector import ControlVector
 from steering.effects.history import EffectKey
 from steering.effects.phrases import rank_phrases
@@ -89,16 +89,21 @@ def build_profile(
         check_parity(estimator, chat)
     with clock.stage("effects", len(request.items)) as done:
         history = score_history(estimator, request.items, request.cached, on_effects, done)
-    phrases = rank_phrases(request.items, history.effects, vetoed=request.vetoed_phrases)
+    unlearnable = [item for item in request.items if item not in split.learnable]
+
+    def phrases_of(items: Sequence[PreferenceItem]) -> tuple[Phrase, ...]:
+        """Phrases of texts, and of what is only to be read for phrases."""
+        return rank_phrases([*unlearnable, *items], history.effects, vetoed=request.vetoed_phrases)
+
     contrasted = split.fit[-CHOOSING_CONTRASTS:]
     with clock.stage("replies", len(neutral_set.prompts) + len(contrasted)) as done:
         neutral = neutral_replies(chat, request.neutral_replies, done)
         negatives = own_replies(chat, tokenizer, contrasted, lambda n: done(len(neutral_set.prompts) + n))
     with clock.stage("description"):
-        description = request.description
-        if description is None:
-            parts = split.learnable, split.fit, split.tune
-            description = best_description(estimator, chat, phrases, *parts)
+        if request.description is not None:
+            said = Descriptions(*[request.description] * 3)
+        else:
+            said = best_description(estimator, chat, split, phrases_of, request.vetoed_phrases)
 
     def learned(items: Sequence[PreferenceItem]) -> list[Example]:
         return examples(tokenizer, items, history.effects, negatives, request.vetoed_phrases)
@@ -106,19 +111,28 @@ def build_profile(
     own_words = request.description is not None
     with clock.stage("calibration", candidate_count(network)) as done:
         made = learned(split.fit)
-        choice = choose_settings(estimator, made, split.tune, neutral, description, done, own_words=own_words)
+        choice = choose_settings(estimator, made, split.tune, neutral, said.choosing, done, own_words=own_words)
     with clock.stage("vector"):
         if BACKBONES[choice.candidate.method].needs_negatives:
             negatives |= own_replies(chat, tokenizer, _unanswered(split, negatives), lambda _: None)
         another = AnotherAuthor(estimator, neutral.judging(), request.another_author)
-        finisher = Finisher(estimator, choice, neutral, description, another)
+        finisher = Finisher(estimator, choice, neutral, said, another)
         fitted = finisher.fit(learned(split.learnable))
     with clock.stage("check", len(neutral.judging().requests)) as done:
         finisher, shipped = ship_best_form(finisher, chat, fitted.candidate, done, keep_description=own_words)
     with clock.stage("held-back"):
         measured = finisher.measure(learned(split.development), split.held_back, shipped)
     outcome = _outcome(
-        request, split, history, phrases, description, finisher.form, shipped, measured, clock.seconds, estimator
+        request,
+        split,
+        history,
+        phrases_of(split.learnable),
+        said.shipped,
+        finisher.form,
+        shipped,
+        measured,
+        clock.seconds,
+        estimator,
     )
     keep_vector = outcome.form in ("vector", "both")
     if keep_vector:

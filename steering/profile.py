@@ -9,7 +9,7 @@ Form = Literal["none", "vector", "description", "both"]
 """What a profile puts into a chat: nothing, the control vector, the description in the system prompt, or both."""
 
 
-PIPELINE_VERSION = 10
+PIPELINE_VERSION = 11
 """Goes up whenever the same items would give another profile."""
 
 Measure = Literal["ratio", "difference"]
@@ -132,15 +132,16 @@ class KeptVector:
 class Outcome:
     """Everything a rebuild found, as shown to the person and printed by `assistant rebuild --json`.
 
-    NLL and gain are in nats/token on the held-back items, which chose nothing; `gain_interval` is a 95 % bootstrap
-    interval over those items. `gain_random` is what a random vector of the same dose gives there, `gain_other` one
-    that was learned alike from another author's texts. `layers` are the 0-based blocks whose output is steered.
-    `tokens_left_out` are tokens of long texts that were not scored; `history_shown` and `history_left_out` are
-    earlier items that stood for the person and those that did not, summed over all items. `limitation` says where
-    the machine allowed less than the best method. `positions` says where the vector is added: everywhere, or at
-    generated tokens only, prompts being read without it. `influence` is what each item did to the vector, the most
-    first; items that it was not learned from, or that changed nothing, are not in it. `passages_left_out`, of
-    `words_left_out` words, are places in the texts that are not the person's own (see `steering.own_text`).
+    NLL and gain are in nats/token on the held-back items, which chose nothing; `gain_interval` is a 95 % interval
+    over those items (see `steering.calibration.heldout`). `gain_random` is what a random vector of the same dose
+    gives there, `gain_other` one that was learned alike from another author's texts. `layers` are the 0-based blocks
+    whose output is steered. `tokens_left_out` are tokens of long texts that were not scored; `history_shown` and
+    `history_left_out` are earlier items that stood for the person and those that did not, summed over all items.
+    `limitation` says where the machine allowed less than the best method. `positions` says where the vector is added:
+    everywhere, or at generated tokens only, prompts being read without it. `influence` is what each item did to the
+    vector, the most first; items that it was not learned from, or that changed nothing, are not in it.
+    `passages_left_out`, of `words_left_out` words, are places in the texts that are not the person's own (see
+    `steering.own_text`).
     """
 
     items: int

@@ -16,6 +16,7 @@ from steering.calibration.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
 from steering.calibration.heldout import HeldOut, Nll
 from steering.calibration.replies import JUDGED_TOKENS, ReplyChange, compare_replies
 from steering.calibration.tuning import Choice, NeutralReplies
+from steering.calibration.wording import Descriptions
 from steering.control_vector import ControlVector
 from steering.influence import influences
 from steering.items import PreferenceItem
@@ -75,10 +76,17 @@ class Finisher:
     """What both stages share: the settings that were chosen and the neutral material at the chosen block."""
 
     def __init__(
-        self, estimator: Estimator, choice: Choice, neutral: NeutralReplies, description: str, another: AnotherAuthor
+        self,
+        estimator: Estimator,
+        choice: Choice,
+        neutral: NeutralReplies,
+        descriptions: Descriptions,
+        another: AnotherAuthor,
     ) -> None:
         """The description stands in the system prompt where the form uses it."""
-        system = description_system(description) if choice.form in ("description", "both") else ""
+        describes = choice.form in ("description", "both")
+        system = description_system(descriptions.shipped) if describes else ""
+        self._judged_system = description_system(descriptions.judging) if describes else ""
         self._estimator = estimator
         self._choice = choice
         self._neutral = neutral
@@ -103,7 +111,13 @@ class Finisher:
 
     def without_description(self) -> Finisher:
         """The same with the vector alone."""
-        return Finisher(self._estimator, replace(self._choice, form="vector"), self._neutral, "", self._another)
+        return Finisher(
+            self._estimator,
+            replace(self._choice, form="vector"),
+            self._neutral,
+            Descriptions("", "", ""),
+            self._another,
+        )
 
     def fit(self, examples: Sequence[Example]) -> Fitted:
         """The vector of all examples at the chosen KL; at dose 0 where the form has none."""
@@ -140,11 +154,11 @@ class Finisher:
         return Shipped(candidate, harm, change, kls, safe_strength(candidate, harm, kls, self._harm.nll_rise))
 
     def measure(self, examples: Sequence[Example], held_back: Sequence[PreferenceItem], shipped: Shipped) -> Measured:
-        """Gain on the held-back items; `examples` are all the others."""
+        """Gain on the held-back items; `examples` are all the others, and the description is made from those."""
         network, tokenizer = self._estimator.network, self._estimator.tokenizer
         plain = described = HeldOut(network, [scored_text(tokenizer, item) for item in held_back], self._block)
-        if self._system:
-            texts = [scored_text(tokenizer, item, self._system) for item in held_back]
+        if self._judged_system:
+            texts = [scored_text(tokenizer, item, self._judged_system) for item in held_back]
             described = HeldOut(network, texts, self._block)
         unsteered = plain.nll()
         unseen = shipped.candidate
@@ -154,7 +168,7 @@ class Finisher:
         steered = described.nll(unseen.directions())
         gain = steered.gain_over(unsteered)
         description_gain = 0.0
-        if self._system:
+        if self._judged_system:
             description_gain = described.nll().gain_over(unsteered) if unseen.dose > 0 else gain
         gains = {s: _at(s, unseen, gain, lambda at_it: described.nll(at_it).gain_over(unsteered)) for s in STRENGTHS}
         return Measured(

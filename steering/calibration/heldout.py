@@ -13,7 +13,11 @@ from steering.models.batches import ScoredText
 from steering.models.language_model import LanguageModel
 from steering.models.network import Directions
 
-BOOTSTRAP_DRAWS = 2000
+DRAWS = 50_000
+"""From Student's t distribution, for its quantiles within a hundredth."""
+SPREAD, SPREAD_TEXTS = 0.7, 4
+"""How much texts differ in their gain: the variance of a text's gain in all, nats^2 for each of its tokens (median of
+development people), and how many texts that counts for beside those of the person, of which few show little of it."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -33,12 +37,20 @@ class Nll:
         """`nll_unsteered - nll_steered`, nats/token; positive is better."""
         return unsteered.mean - self.mean
 
-    def gain_interval(self, unsteered: Nll, *, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-        """Percentile bootstrap interval of the gain over texts (paired: the same texts on both sides)."""
-        draws = np.random.default_rng(seed).integers(0, len(self.sums), (BOOTSTRAP_DRAWS, len(self.sums)))
-        gains = (unsteered.sums - self.sums)[draws].sum(axis=1) / self.tokens[draws].sum(axis=1)
-        low, high = np.quantile(gains, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
+    def gain_interval(self, unsteered: Nll, *, level: float = 0.95) -> tuple[float, float]:
+        """Student's interval of the gain over texts (paired: the same texts on both sides), with a moderated variance.
+
+        Resampling the texts themselves is right for many; of two it covers the gain in 44 cases of 100, as two hardly
+        show how much texts differ. So what is known of that from other people stands beside it (Smyth 2004, "Linear
+        models and empirical Bayes methods", section 3).
+        """
+        gain, texts = self.gain_over(unsteered), len(self.tokens)
+        residuals = unsteered.sums - self.sums - gain * self.tokens
+        degrees = SPREAD_TEXTS + texts - 1
+        variance = (SPREAD_TEXTS * SPREAD * self.tokens.mean() + (residuals**2).sum()) / degrees
+        drawn = np.abs(np.random.default_rng(0).standard_t(degrees, DRAWS))
+        half = float(np.quantile(drawn, level) * np.sqrt(texts * variance) / self.tokens.sum())
+        return gain - half, gain + half
 
 
 class HeldOut:

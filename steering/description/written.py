@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 
 from steering.description.habits import FIRST_PERSON, Habits, length_sentence, manner, measure_habits
+from steering.effects.vetoes import vetoed_spans
 from steering.items import PreferenceItem
 from steering.models.chat_model import ChatModel
 from steering.neutral import load_neutral_set
@@ -65,12 +66,16 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _LETTERS = r"[a-zA-Z0-9'\u00C0-\u1FFF\u2C00-\uD7FF-]"
 
 
-def written_description(chat: ChatModel, items: Sequence[PreferenceItem], phrases: Sequence[Phrase]) -> str:
-    """A few sentences from what the chat model filled in; empty where nothing it said holds."""
+def written_description(
+    chat: ChatModel, items: Sequence[PreferenceItem], phrases: Sequence[Phrase], vetoed: Collection[str] = ()
+) -> str:
+    """A few sentences from what the chat model filled in, without what is vetoed; empty where nothing it said holds."""
     habits = measure_habits([item.text for item in items])
     request = form_request(items, phrases, habits)
     reply = chat.reply(request, max_tokens=WRITTEN_TOKENS, greedy=True, grammar=form_grammar(habits))
-    return sentences(read_form(reply, items, habits), habits)
+    form = read_form(reply, items, habits)
+    topics = [topic for topic in form["topics"] if not vetoed_spans(topic, vetoed)]
+    return sentences(form | {"topics": topics}, habits)
 
 
 def form_request(items: Sequence[PreferenceItem], phrases: Sequence[Phrase], habits: Habits) -> str:

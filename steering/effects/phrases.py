@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from steering.effects.selection import PREFERENCE_NATS
 from steering.effects.token_effects import TokenEffects
+from steering.effects.vetoes import overlaps, vetoed_spans
 from steering.items import PreferenceItem
 from steering.profile import Phrase
 
@@ -50,13 +51,11 @@ def rank_phrases(
     sometimes surprising loses on its other occurrences, without a list of them. What stands in a single item comes
     after all that recurs.
     """
-    words = {item.id: word_effects(item.text, effects[item.id]) for item in items if item.id in effects}
-    banned = {_key(phrase.split()) for phrase in vetoed}
+    words = {item.id: word_effects(item.text, effects[item.id], vetoed) for item in items if item.id in effects}
     spellings: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for item_words in words.values():
         for run in _strong_runs(item_words):
-            if _key(run) not in banned:
-                spellings[_key(run)][" ".join(run)] += 1
+            spellings[_key(run)][" ".join(run)] += 1
     tallies = _tally(words, spellings)
     phrases = [
         Phrase(spellings[key].most_common(1)[0][0], round(t.effect, 4), t.count, tuple(t.item_ids))
@@ -70,8 +69,11 @@ def _rank(phrase: Phrase) -> tuple[bool, float, str]:
     return len(phrase.item_ids) == 1, -phrase.effect / (phrase.count + PRIOR_OCCURRENCES), phrase.text
 
 
-def word_effects(text: str, effects: TokenEffects) -> list[WordEffect]:
-    """The words of the scored part of a text, in order; a token counts for the word its last character is in."""
+def word_effects(text: str, effects: TokenEffects, vetoed: Collection[str] = ()) -> list[WordEffect]:
+    """The words of the scored part of a text, in order; a token counts for the word its last character is in.
+
+    What is under a veto is no word of any phrase.
+    """
     matches = list(_WORD.finditer(text))
     starts = [match.start() for match in matches]
     sums = [0.0] * len(matches)
@@ -80,8 +82,9 @@ def word_effects(text: str, effects: TokenEffects) -> list[WordEffect]:
         if place >= 0 and end <= matches[place].end():
             sums[place] += effect
     scored_to = max(effects.ends, default=0)
+    covered = vetoed_spans(text, vetoed)
     return [
-        WordEffect(_bare(match.group()), total)
+        WordEffect("" if overlaps(*match.span(), covered) else _bare(match.group()), total)
         for match, total in zip(matches, sums, strict=True)
         if match.start() < scored_to
     ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from steering.effects.token_effects import TokenEffects
+from steering.effects.vetoes import overlaps, vetoed_spans
 from steering.profile import PREFERENCE_THRESHOLD
 
 Weighting = Literal["sigmoid", "relu", "threshold", "uniform"]
@@ -34,13 +34,9 @@ def token_weights(effects: Sequence[float], kind: Weighting = "sigmoid") -> list
 
 def without_vetoed(text: str, effects: TokenEffects, weights: Sequence[float], vetoed: Collection[str]) -> list[float]:
     """The weights with 0 wherever a token overlaps a vetoed phrase (whole words, any case and punctuation)."""
-    phrases = [r"[\W_]+".join(map(re.escape, words)) for phrase in vetoed if (words := phrase.split())]
-    if not phrases:
-        return list(weights)
-    pattern = re.compile("|".join(rf"(?<![^\W_]){phrase}(?![^\W_])" for phrase in phrases), re.IGNORECASE)
-    covered = [match.span() for match in pattern.finditer(text)]
+    covered = vetoed_spans(text, vetoed)
     return [
-        0.0 if any(start < stop and end > begin for begin, stop in covered) else weight
+        0.0 if overlaps(start, end, covered) else weight
         for start, end, weight in zip(effects.starts, effects.ends, weights, strict=True)
     ]
 

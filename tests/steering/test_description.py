@@ -304,6 +304,13 @@ def test_an_answer_is_no_description(says):
     assert written_description(Writer(says), BAKER, []) == ""
 
 
+def test_a_vetoed_word_is_no_topic():
+    reply = json.dumps({"topics": "bench scraper, bench", "tone": "dry"})
+    assert "Topics: bench scraper, bench." in written_description(Writer(reply), BAKER, [])
+    said = written_description(Writer(reply), BAKER, [], vetoed=["Scraper"])
+    assert "Topics: bench." in said and "scraper" not in said
+
+
 @pytest.mark.parametrize("items", PEOPLE.values(), ids=PEOPLE)
 def test_a_model_that_knows_nothing_still_keeps_to_the_form(tiny_chat, items):
     assert_plain_sentences(written_description(tiny_chat, items, []), items)

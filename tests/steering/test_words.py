@@ -53,6 +53,7 @@ def by_word(text: str) -> list[tuple[int, int]]:
         ("cheers mate", [], [1, 1]),
         ("cheers mate", [""], [1, 1]),
         ("cheers mate", ["  "], [1, 1]),
+        ("cheers mate", ["Cheers, mate!"], [0, 0]),
     ],
 )
 def test_a_vetoed_phrase_has_no_weight_wherever_it_stands(text, vetoed, kept):
@@ -161,5 +162,7 @@ def test_vetoed_phrases_are_not_shown():
     items = history("cheers mate, nice day")
     effects = scored(items, {"cheers": 1.0, "mate": 2.0, "day": 3.0})
     assert {p.text for p in rank_phrases(items, effects, vetoed=["CHEERS, mate"])} == {"day"}
+    assert {p.text for p in rank_phrases(items, effects, vetoed=["cheers"])} == {"mate", "day"}
+    assert {p.text for p in rank_phrases(items, effects, vetoed=["mate nice"])} == {"cheers", "day"}
     assert len(rank_phrases(items, effects, limit=1)) == 1
     assert rank_phrases(items, {}) == ()

@@ -10,5 +10,5 @@ FOLLOWING = (UNSTEERED, STATED, DESCRIPTION, VECTOR, BOTH, RANDOM, OTHER_PERSON)
 
 EACH = 8
 """Preferences of a person, of as many topics."""
-PREFERENCES_VERSION = 2
+PREFERENCES_VERSION = 3
 """Goes up whenever the same person would give other results."""

@@ -16,6 +16,7 @@ from steering.backbones import BACKBONES
 from steering.backbones.base import Backbone, Example
 from steering.calibration.candidates import Candidate, at_kl, candidate_blocks, fit_candidate
 from steering.calibration.harm import NeutralKl, reply_text
+from steering.calibration.split import Split
 from steering.calibration.tuning import NeutralReplies
 from steering.calibration.wording import best_description
 from steering.effects.phrases import rank_phrases
@@ -73,10 +74,9 @@ class ProfileMaker:
     def _description(self, history: Sequence[PreferenceItem]) -> str:
         """The written one or the template, whichever helps more on the newest quarter, as a rebuild has it."""
         effects = score_history(self.estimator, history, {}, lambda _: None, lambda _: None).effects
-        phrases = rank_phrases(history, effects)
-        newest = max(1, round(len(history) / 4))
-        parts = history, history[:-newest], history[-newest:]
-        return best_description(self.estimator, self._chat, phrases, *parts)
+        newest, known = max(1, round(len(history) / 4)), tuple(history)
+        split = Split(learnable=known, measurable=known, fit=known[:-newest], tune=known[-newest:], held_back=())
+        return best_description(self.estimator, self._chat, split, lambda items: rank_phrases(items, effects)).shipped
 
     def _contrasts(self, system: str) -> list[Example]:
         """Neutral replies without and with the system prompt; not those that the KL is measured on."""
