@@ -74,18 +74,21 @@ class Optimized:
         norms = network.residual_norms([batch for batch, _ in steps[0]], blocks)  # a thousand positions tell enough
         scale = torch.tensor([norms[block] for block in blocks], device=network.device)
         # In shares of the residual norm, which differs between blocks, so that one learning rate suits all. The first
-        # row is the vector, each of the others the one without an example.
-        shares = torch.zeros(1 + len(examples), len(blocks), network.width, device=network.device, requires_grad=True)
+        # row is the vector, each of the others the one without an example that is looked at.
+        row_of = {i: 1 + place for place, i in enumerate(i for group in groups for i in group)}
+        shares = torch.zeros(1 + len(row_of), len(blocks), network.width, device=network.device, requires_grad=True)
         optimizer = torch.optim.Adam([shares], lr=learning_rate(count))
         for group, step in islice(cycle(zip(groups, steps, strict=True)), count):
             of_each = _gradients(network, step, dict(zip(blocks, shares[0].detach() * scale[:, None], strict=True)))
-            shares.grad = _leaving_out(of_each * scale[:, None], [examples[i] for i in group], group, len(examples))
+            rows = [row_of[i] for i in group]
+            shares.grad = _leaving_out(of_each * scale[:, None], [examples[i] for i in group], rows, len(shares))
             optimizer.step()
             _shorten(shares)
-        directions = (shares.detach() * scale[:, None]).unbind(1)  # [1 + examples, width] of each block
+        directions = (shares.detach() * scale[:, None]).unbind(1)  # [rows, width] of each block
+        without = [row_of.get(i, 0) for i in range(len(examples))]
         return Fits(
-            {block: rows[0].clone() for block, rows in zip(blocks, directions, strict=True)},
-            {block: rows[1:] for block, rows in zip(blocks, directions, strict=True)},
+            {block: found[0].clone() for block, found in zip(blocks, directions, strict=True)},
+            {block: found[without] for block, found in zip(blocks, directions, strict=True)},
         )
 
 
@@ -126,17 +129,17 @@ def _gradients(
     return torch.stack([found[i] for i in range(len(found))])
 
 
-def _leaving_out(of_each: Tensor, texts: Sequence[Example], group: Sequence[int], count: int) -> Tensor:
-    """The step's gradient with all its texts, then without each of all `count` examples, [1 + count, ...].
+def _leaving_out(of_each: Tensor, texts: Sequence[Example], places: Sequence[int], count: int) -> Tensor:
+    """The step's gradient with all its texts in each of `count` rows, but in each of their places without that text.
 
     A loss is a mean over tokens, so the texts that stay gain the weight of the one that goes.
     """
     whole = of_each.sum(dim=0)
-    rows = whole.repeat(1 + count, 1, 1)
+    rows = whole.repeat(count, 1, 1)
     weights = [sum(text.weights) for text in texts]
     total = sum(weights)
-    for place, gradient, weight in zip(group, of_each, weights, strict=True):
-        rows[1 + place] = (whole - gradient) * (total / max(total - weight, 1e-12)) if weight < total else 0.0
+    for place, gradient, weight in zip(places, of_each, weights, strict=True):
+        rows[place] = (whole - gradient) * (total / max(total - weight, 1e-12)) if weight < total else 0.0
     return rows
 
 
