@@ -17,6 +17,16 @@ def clean_text(text: str) -> str:
     return text
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file that one can see; where the name is impossible or the folder closed there is none."""
+    return os.path.isfile(path)  # noqa: PTH113  # Path.is_file raises then
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder that one can see."""
+    return os.path.isdir(path)  # noqa: PTH112  # Path.is_dir raises where `is_file` would
+
+
 _BREAKS = str.maketrans("\n\r\t\v\f", "     ")
 
 

@@ -107,6 +107,7 @@ class AssistantApp(KeyedApp):
         self.rebuild_changed: Signal[RebuildJob] = Signal(self, "rebuild")
         self.download_changed: Signal[DownloadJob] = Signal(self, "download")
         self._typed_ahead: TypedAhead | None = None
+        self._compare_draft = ""
         self._open_home: Callable[[], Assistant] | None = None
         if callable(home):
             self._open_home, self._typed_ahead = home, TypedAhead()
@@ -263,7 +264,13 @@ class AssistantApp(KeyedApp):
         from tui.screens.compare import CompareScreen
 
         chat = self._chat_screen
-        self.push_screen(CompareScreen(self.assistant.chat, lambda: chat.live.running, self._coin, event.text))
+        screen = CompareScreen(
+            self.assistant.chat, lambda: chat.live.running, self._coin, event.text, self._compare_draft
+        )
+        self.push_screen(screen, self._keep_compare_draft)
+
+    def _keep_compare_draft(self, text: str | None) -> None:
+        self._compare_draft = text or ""
 
     def action_help(self) -> None:
         """Show all keys."""
@@ -400,7 +407,7 @@ def run(open_home: Callable[[], Assistant], settings: Path) -> int:
     Raises: AssistantError: the home could not be opened.
     """
     app = AssistantApp(open_home, look=first_look(settings))
-    code = app.run()
+    app.run()
     if app.failure is not None:
         raise app.failure
-    return code or 0
+    return app.return_code or 0

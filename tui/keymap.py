@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
-from textual.keys import Keys, format_key
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys, format_key
 
 Section = tuple[str, Sequence[BindingType]]
 """A place, and the keys of it."""
 
+_SIGNS = {unicodedata.name(chr(code)).lower().replace(" ", "_").replace("-", "_") for code in range(0x21, 0x7F)}
+"""Names as "plus_sign", which Textual has shorter ones for; the program's own keys are called by these."""
 _NAMED = {key.value for key in Keys} | {f"f{number}" for number in range(1, 25)}
+_NAMED |= {KEY_NAME_REPLACEMENTS.get(sign, sign) for sign in _SIGNS}
 _KEY = re.compile(r"((?:ctrl|shift|alt|super|meta)\+)*(?P<last>.+)")
 EVERYWHERE = "Everywhere"
 WITHIN = " › "
 """Between a place and a part of it, in which the keys of both are obeyed."""
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "Chat": ("Writing", "On a message", "Conversations", "Searching"),
+    f"Settings{WITHIN}What I think you like": tuple(
+        f"Settings{WITHIN}{name}" for name in ("Strength", "Phrases", "Vectors", "What moved the vector")
+    ),
+}
+"""Places whose keys are obeyed beside those of the one they are in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,8 @@ def problem_with(name: str, text: str, sections: Sequence[Section], others: Mapp
     for part in parts:
         if not _is_key(part):
             return f"{name}: “{part}” is no key"
+        if instead := _never_comes(part):
+            return f"{name}: a terminal sends “{instead}” for “{part}”; write that"
     for key in parts:
         for title, bindings in _met_by(name, sections):
             for other in bindings:
@@ -89,6 +102,12 @@ def _is_key(text: str) -> bool:
     return found is not None and (len(found["last"]) == 1 or found["last"] in _NAMED or text in _NAMED)
 
 
+def _never_comes(text: str) -> str:
+    """What a terminal sends in place of a letter with shift; empty where it sends the key itself."""
+    letter = text.removeprefix("shift+")
+    return letter.upper() if letter != text and len(letter) == 1 and letter.isalpha() else ""
+
+
 def _keys(binding: Binding, others: Mapping[str, str]) -> set[str]:
     own = others.get(binding.id or "", binding.key)
     return {key.strip() for key in own.split(",")}
@@ -103,4 +122,8 @@ def _met_by(name: str, sections: Sequence[Section]) -> list[Section]:
 
 
 def _together(one: str, other: str) -> bool:
-    return one == other or one.startswith(f"{other}{WITHIN}") or other.startswith(f"{one}{WITHIN}")
+    return one == other or _within(one, other) or _within(other, one)
+
+
+def _within(part: str, whole: str) -> bool:
+    return part.startswith(f"{whole}{WITHIN}") or place(part) in PARTS.get(place(whole), ())

@@ -28,6 +28,11 @@ def expanded(value: str) -> Path:
     return Path(os.path.expanduser(value.strip()))  # noqa: PTH111  # Path.expanduser raises where there is no such user
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file to be replaced that one can see."""
+    return os.path.isfile(path)  # noqa: PTH113  # Path.is_file raises where the folder is closed
+
+
 def _completed(value: str) -> str | None:
     folder, _, begun = value.rpartition("/")
     try:

@@ -92,7 +92,7 @@ class Profiles:
         self._store.profiles.set_state(enabled=enabled)
 
     def set_strength(self, strength: float) -> None:
-        """Set the strength, 0 to 2 (1 = calibrated).
+        """Set the strength, 0 to 2 (1 = calibrated), in hundredths.
 
         Raises: AssistantError: out of range, or no profile yet.
         """
@@ -101,7 +101,7 @@ class Profiles:
             raise AssistantError(
                 f"strength {strength:g} is out of range; choose 0 to {MAX_STRENGTH:g} (1 = calibrated)"
             )
-        self._store.profiles.set_state(strength=strength)
+        self._store.profiles.set_state(strength=round(strength, 2))
 
     def set_description(self, text: str) -> Profile:
         """Replace the description of the version in use by the person's own words.
@@ -218,16 +218,23 @@ class Profiles:
         )
         return self.get(record.version)
 
-    def delete(self, version: int) -> None:
-        """Erase a version with its vector, phrases and figures; the texts it was learned from stay.
+    def check_deletable(self, version: int) -> None:
+        """See whether a version may be erased.
 
-        Raises: AssistantError: there is no such version, or it steers now.
+        Raises: AssistantError: it steers now.
         """
         state = self.state()
         if state.enabled and state.version == version:
             raise AssistantError(
                 f"version {version} is in use; put another one to use or switch the profile off, then delete it"
             )
+
+    def delete(self, version: int) -> None:
+        """Erase a version with its vector, phrases and figures; the texts it was learned from stay.
+
+        Raises: AssistantError: there is no such version, or it steers now.
+        """
+        self.check_deletable(version)
         self._store.profiles.delete(version)
         path = self._paths.profile_vector(version)
         try:

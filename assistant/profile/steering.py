@@ -15,7 +15,7 @@ from assistant.records import VectorUse
 from steering.prompts import description_system
 
 UNSTEERED = Steer(None, 0.0)
-NO_PROFILE = "no profile yet"
+NO_PROFILE, NO_VERSION = "no profile yet", "no version is in use"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class _Decision:
 
 def steering_words(version: int | None, strength: float | None, imported: Sequence[VectorUse]) -> str:
     """What steers a reply: "v3 × 1.0 + formal × 0.5"; empty where nothing does."""
-    learned = [] if version is None else [f"v{version} × {_number(strength or 0.0)}"]
-    return " + ".join([*learned, *(f"{use.name} × {_number(use.strength)}" for use in imported)])
+    learned = [] if version is None else [f"v{version} × {strength_number(strength or 0.0)}"]
+    return " + ".join([*learned, *(f"{use.name} × {strength_number(use.strength)}" for use in imported)])
 
 
 def steering_status(profiles: Profiles, vectors: Vectors, model_fingerprint: str) -> SteeringStatus:
@@ -106,6 +106,8 @@ def _decide(profiles: Profiles, vectors: Vectors, model_fingerprint: str, streng
     try:
         profile = profiles.current()
         why_off = _why_off(profile, state.enabled or strength is not None, chosen, model_fingerprint)
+        if profile is None and not profiles.all():
+            why_off = NO_PROFILE
     except RebuildError:
         profile, why_off = None, "kept by another version; rebuild"
     imported = () if strength == 0 else tuple(one for one in vectors.list() if not one.why_off)
@@ -125,12 +127,12 @@ def _note(profile: Profile | None, why_off: str, imported: Sequence[ImportedVect
         return "a text it was learned from is gone" if profile and profile.stale else ""
     if not imported:
         return why_off
-    return "" if why_off == NO_PROFILE else f"profile: {why_off.removeprefix('the profile is ')}"
+    return "" if why_off in (NO_PROFILE, NO_VERSION) else f"profile: {why_off.removeprefix('the profile is ')}"
 
 
 def _why_off(profile: Profile | None, enabled: bool, strength: float, model_fingerprint: str) -> str:
     if profile is None:
-        return NO_PROFILE
+        return NO_VERSION
     if profile.model_fingerprint != model_fingerprint:
         return "the profile is for another model"
     if not profile.steers:
@@ -140,6 +142,6 @@ def _why_off(profile: Profile | None, enabled: bool, strength: float, model_fing
     return "strength 0" if strength == 0 else ""
 
 
-def _number(strength: float) -> str:
-    """One digit after the point, more where they matter."""
-    return f"{strength:.1f}" if round(strength, 1) == strength else f"{strength:g}"
+def strength_number(strength: float) -> str:
+    """One digit after the point, two where they matter."""
+    return f"{strength:.1f}" if round(strength, 1) == strength else f"{strength:.2f}"

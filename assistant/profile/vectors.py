@@ -17,6 +17,7 @@ from assistant.reporting import reports_storage_errors
 from assistant.visible import one_line
 from storage.records import VectorRecord
 from storage.store import Store
+from storage.values import is_file
 
 MIN_STRENGTH, MAX_STRENGTH = -2.0, 2.0
 LONGEST_NAME = 40
@@ -80,8 +81,8 @@ class Vectors:
         from steering.control_vector import ControlVector, ControlVectorError
 
         _check_strength(strength)
-        if not path.is_file():
-            raise AssistantError(f"{path}: no such file; name a control vector in GGUF format")
+        if not is_file(path):
+            raise AssistantError(f"{path}: no such file that can be read; name a control vector in GGUF format")
         chosen = _checked_name(name or path.stem)
         try:
             vector, file = ControlVector.read_gguf(path), path.read_bytes()

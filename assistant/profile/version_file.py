@@ -20,6 +20,7 @@ from assistant.errors import AssistantError
 from assistant.records import Outcome
 from steering.control_vector import ControlVector, ControlVectorError
 from storage.private_output import private_output
+from storage.values import is_file
 
 SUFFIX = ".zip"
 FORMAT = "assistant-profile"
@@ -62,8 +63,8 @@ def read_version(path: Path, scratch: Path) -> VersionFile:
 
     Raises: AssistantError: it is something else, broken, too large or inconsistent; says what.
     """
-    if not path.is_file():
-        raise AssistantError(f"{path}: no such file; name an exported version (.zip)")
+    if not is_file(path):
+        raise AssistantError(f"{path}: no such file that can be read; name an exported version (.zip)")
     try:
         with zipfile.ZipFile(path) as held:
             words, vector = _member(held, WORDS), _member(held, VECTOR)

@@ -14,7 +14,7 @@ from storage.importers import chatgpt, claude, elia, jsonl, llm_logs, mail, oter
 from storage.importers.files import ZIP_MAGIC, holds_conversations, reading
 from storage.importers.json_stream import elements
 from storage.importers.values import mapping_of
-from storage.values import display_path
+from storage.values import display_path, is_file, is_folder
 
 __all__ = ["FORMATS", "detect", "read_entries", "senders"]
 
@@ -50,7 +50,7 @@ def read_entries(path: Path, options: ReadOptions, file_format: str | None = Non
 
     Raises: InvalidImportError: unknown kind of file, unreadable, empty, or not what it claims to be.
     """
-    if path.is_dir():
+    if is_folder(path):
         yield from _read_folder(path, options)
     else:
         yield from FORMATS[file_format or detect(path, options)](path, options)
@@ -83,7 +83,7 @@ def senders(path: Path, options: ReadOptions, file_format: str | None = None) ->
 
     Raises: InvalidImportError: as `read_entries`.
     """
-    if path.is_dir():
+    if is_folder(path):
         mails = [file for file in _folder_files(path)[0] if file.suffix.lower() in mail.SUFFIXES]
         return sum((mail.senders(file) for file in mails), Counter())
     return mail.senders(path) if (file_format or detect(path, options)) == "mail" else Counter()
@@ -103,7 +103,7 @@ def _read_folder(folder: Path, options: ReadOptions) -> Iterator[Entry]:
 def _folder_files(folder: Path) -> tuple[list[Path], int]:
     """The files directly in a folder that are read, by name, and how many of such names are links."""
     try:
-        named = sorted(file for file in folder.iterdir() if _is_read_in_folders(file) and file.is_file())
+        named = sorted(file for file in folder.iterdir() if _is_read_in_folders(file) and is_file(file))
     except OSError as error:
         raise InvalidImportError(f"{display_path(folder)}: cannot be read ({error.strerror or error})") from error
     files = [file for file in named if not file.is_symlink()]

@@ -218,3 +218,9 @@ def test_what_is_not_there_is_said(assistant, calm):
     ):
         with pytest.raises(AssistantError, match="calm: no imported vector of that name"):
             act()
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".gguf", "a\0b.gguf"])
+def test_a_name_that_no_file_can_have_is_refused_in_words(assistant, tmp_path, name):
+    with pytest.raises(AssistantError, match="no such file"):
+        assistant.vectors.add(tmp_path / name)

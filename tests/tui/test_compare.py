@@ -168,6 +168,16 @@ async def test_where_nothing_steers_it_says_why_and_what_to_do(settle) -> None:
         assert assistant.chat.conversations() == []
 
 
+async def test_what_was_written_and_not_asked_is_there_again(settle) -> None:
+    app = app_of(with_profile())
+    async with app.run_test() as pilot:
+        await pilot.press("f3", *"half a", "escape")
+        await settle(pilot, lambda: not isinstance(app.screen, CompareScreen))
+        await pilot.press("f3")
+        await settle(pilot, lambda: isinstance(app.screen, CompareScreen))
+        assert app.screen.query_one(Prompt).text == "half a"
+
+
 async def test_an_error_is_said_in_place_and_the_next_prompt_works(settle) -> None:
     assistant = with_profile()
     assistant.chat.fail_at = 1

@@ -55,6 +55,22 @@ def test_a_page_and_the_screen_that_it_is_part_of_are_active_together() -> None:
     assert problem_with("versions.use", "x", sections, {}) == ""
 
 
+def test_the_names_of_our_own_keys_are_keys() -> None:
+    sections = key_sections(AssistantApp.BINDINGS)
+    for name, binding in bindings_of(sections).items():
+        for key in binding.key.split(","):
+            assert "is no key" not in problem_with(name, key, sections, {}), key
+    assert problem_with("chat.new", "ctrl+comma,f12", SECTIONS, {}) == ""
+
+
+def test_what_is_taken_within_the_chat_or_never_comes_is_refused() -> None:
+    sections = key_sections(AssistantApp.BINDINGS)
+    for key, means in (("enter", "Send"), ("e", "Edit"), ("A", "Show archived")):
+        assert means in problem_with("chat.new", key, sections, {})
+    assert "a terminal sends “N” for “shift+n”" in problem_with("chat.new", "shift+n", sections, {})
+    assert problem_with("chat.new", "N", sections, {}) == ""
+
+
 def test_every_key_of_ours_can_be_another_one() -> None:
     known = bindings_of(key_sections(AssistantApp.BINDINGS))
     modules = [importlib.import_module(found.name) for found in pkgutil.walk_packages(tui.__path__, "tui.")]

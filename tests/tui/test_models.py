@@ -170,6 +170,8 @@ async def test_what_goes_wrong_is_said_in_place(settle) -> None:
         app.screen.query_one(Input).value = "/models/fine.gguf"
         await pilot.press("enter")
         await settle(pilot, lambda: assistant.models.added == [Path("/models/fine.gguf")])
+        await pilot.press("x")
+        await settle(pilot, lambda: "you may be offline" not in progress(app))
 
 
 async def test_removing_asks_and_names_what_it_means(settle) -> None:

@@ -121,6 +121,12 @@ async def test_whose_mails_they_are_can_be_said(settle) -> None:
         await pilot.press("enter")
         await settle(pilot, lambda: "mails from ada@example.org" in said(app))
         assert assistant.importing.asked[-1][1] == ("ada@example.org",)
+        me.value = "eve@example.org"
+        await pilot.press("y") if not me.has_focus else await pilot.press("tab", "enter")
+        await settle(pilot, lambda: "mails from eve@example.org" in said(app))
+        assert assistant.importing.added == 0, "what is imported is what was shown"
+        await pilot.press("y")
+        await settle(pilot, lambda: assistant.importing.added == 1)
 
 
 async def test_the_palette_imports_into_a_real_home_and_the_lists_show_it(settle, tmp_path) -> None:

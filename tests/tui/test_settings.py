@@ -247,6 +247,55 @@ async def test_the_description_is_saved_in_the_persons_words(settle) -> None:
         assert current.description == "Short. Lower case."
 
 
+async def test_a_description_that_is_not_saved_is_asked_about(settle) -> None:
+    assistant = with_profile()
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        screen = await open_page(pilot, "3")
+        area = screen.query_one("#description", TextArea)
+        area.focus()
+        area.text = "Short. Lower case."
+        await pilot.press("escape")
+        await settle(pilot, lambda: isinstance(app.screen, ConfirmModal))
+        await pilot.press("escape")
+        await settle(pilot, lambda: app.screen is screen)
+        assert area.text == "Short. Lower case."
+        await pilot.press("ctrl+s", "escape")
+        await settle(pilot, lambda: app.screen is not screen and not isinstance(app.screen, ConfirmModal))
+
+
+async def test_a_strength_between_the_steps_is_shown_and_put_right(settle) -> None:
+    assistant = with_profile()
+    assistant.profiles.set_strength(0.04)
+    app = app_of(assistant)
+    async with app.run_test(size=(140, 45)) as pilot:
+        screen = await open_page(pilot, "3")
+        slider = screen.query_one(StrengthSlider)
+        assert "0.04" in slider.render().plain and "switches" not in slider.render().plain
+        slider.focus()
+        await pilot.press("home")
+        assert assistant.profiles.state().strength == 0.0
+        assistant.profiles.set_strength(1.04)
+        slider.show(1.04, 1.0)
+        assert "⚠ past the safe limit 1.0" in slider.render().plain
+        await pilot.press("c")
+        assert assistant.profiles.state().strength == 1.0
+
+
+async def test_a_refused_entry_goes_back_to_the_default(settle) -> None:
+    app = app_of(ScriptedAssistant())
+    async with app.run_test(size=(140, 45)) as pilot:
+        screen = await open_page(pilot, "5")
+        row = screen.query_one("#setting-model-threads", SettingRow)
+        field = row.query_one(Input)
+        field.focus()
+        field.value = "many"
+        await pilot.press("enter")
+        assert "A whole number" in row.query_one(".problem", Static).content.plain
+        await pilot.press("ctrl+r")
+        assert field.value == "0" and not row.query_one(".problem").display
+
+
 async def test_a_phrase_can_be_vetoed_and_leads_to_its_text(settle) -> None:
     assistant = with_profile()
     app = app_of(assistant)

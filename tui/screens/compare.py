@@ -43,7 +43,7 @@ CHOICE = (
 Phase = Literal["before", "running", "choosing", "over"]
 
 
-class CompareScreen(Screen[None]):
+class CompareScreen(Screen[str]):
     """Opened with f3; esc stops a running pair, then leads back to the chat."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-stacked"), (100, "-beside")]  # noqa: RUF012  # so declared by Textual
@@ -57,13 +57,21 @@ class CompareScreen(Screen[None]):
         Binding("ctrl+n", "new", "New", tooltip="Begin anew, with nothing said before", id="compare.new"),
     ]
 
-    def __init__(self, chat: Chat, busy: Callable[[], bool], swapped: Callable[[], bool], text: str = "") -> None:
+    def __init__(
+        self,
+        chat: Chat,
+        busy: Callable[[], bool],
+        swapped: Callable[[], bool],
+        text: str = "",
+        draft: str = "",
+    ) -> None:
         """`busy`: a reply streams in the chat; `swapped`: whether this time the steered reply is B.
 
-        `text` is asked at once.
+        `text` is asked at once; `draft` was written and not asked when the screen was left: what that is now it gives
+        back.
         """
         super().__init__()
-        self._text = text
+        self._text, self._draft = text, draft
         self._chat = chat
         self._busy = busy
         self._swapped = swapped
@@ -89,6 +97,7 @@ class CompareScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._begin()
+        self._prompt.insert(self._draft)
         if self._text:
             self.post_message(Prompt.Submitted(self._text))
 
@@ -273,7 +282,7 @@ class CompareScreen(Screen[None]):
 
     def action_close(self) -> None:
         """Back to the chat."""
-        self.dismiss()
+        self.dismiss(self._prompt.text)
 
     def action_page(self, step: int) -> None:
         """Scroll both replies by a page."""

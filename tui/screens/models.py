@@ -202,9 +202,15 @@ class ModelsScreen(Screen[None]):
             return
         self.post_message(self.Used())
         self._no_longer_new(model)
+        self._no_longer_troubled()
         name = one_line(model.name, NAME_WIDTH)
         self._say(f"✓ {name} answers from now on; the conversation goes on.\n{words}", "$text-success")
         self.show_models()
+
+    def _no_longer_troubled(self) -> None:
+        """What is done since a download failed speaks for itself."""
+        if self._job.trouble:
+            self._job.forget()
 
     def _no_longer_new(self, model: ModelInfo) -> None:
         if self._job.path is not None and self._job.path.name == model.path.name:
@@ -229,8 +235,10 @@ class ModelsScreen(Screen[None]):
                 return self._offer is not None and self._offer.version is not None and not self._offer.in_use
             case "rebuild":
                 return self._offer is not None and self._offer.version is None
-            case "pause" | "cancel":
+            case "pause":
                 return self._job.running or self._job.paused
+            case "cancel":
+                return self._job.running or self._job.paused or bool(self._job.trouble)
         return True
 
     def action_use_downloaded(self) -> None:
@@ -315,6 +323,7 @@ class ModelsScreen(Screen[None]):
         if await self.app.push_screen_wait(ConfirmModal(question, "Remove")):
             self._models.remove(removal)
             self._no_longer_new(model)
+            self._no_longer_troubled()
             self._say(f"✓ {one_line(model.name, NAME_WIDTH)} is removed.", "$text-success")
             if removal.in_use:
                 self.post_message(self.Used())

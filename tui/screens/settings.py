@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -17,6 +18,7 @@ from assistant.app import Assistant
 from tui.hints import with_keys
 from tui.keymap import Section
 from tui.rebuild_job import RebuildJob
+from tui.widgets.confirm import ConfirmModal
 from tui.widgets.general_panel import GeneralPanel
 from tui.widgets.key_line import KeyLine
 from tui.widgets.keys_panel import KeysPanel
@@ -176,6 +178,11 @@ class SettingsScreen(Screen[None]):
         await self.action_go("rebuild")
         self.post_message(RebuildPanel.Wanted())
 
-    def action_close(self) -> None:
-        """Back to the chat."""
+    @work
+    async def action_close(self) -> None:
+        """Back to the chat, after a question where a description would be lost."""
+        if any(panel.unsaved for panel in self.query(OutcomePanel)):
+            question = "Your description is not saved."
+            if not await self.app.push_screen_wait(ConfirmModal(question, "Discard", "Go on editing")):
+                return
         self.dismiss()

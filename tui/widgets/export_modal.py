@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 from assistant.errors import AssistantError
 from assistant.history.exporting import Exporting
 from tui.hints import Hint
-from tui.path_suggester import PathSuggester, expanded
+from tui.path_suggester import PathSuggester, expanded, is_file
 from tui.text import literal
 from tui.widgets.confirm import ConfirmModal
 
@@ -55,7 +55,7 @@ class ExportModal(ModalScreen[Path | None]):
         if file_format is None:
             self._say("the path has to end in .md, .json or .jsonl")
             return
-        force = target.is_file()
+        force = is_file(target)
         if force and not await self.app.push_screen_wait(ConfirmModal(f"Replace {target}?", "Replace")):
             return
         try:

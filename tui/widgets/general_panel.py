@@ -79,6 +79,8 @@ class GeneralPanel(Vertical):
         row = next((one for one in focused.ancestors if isinstance(one, SettingRow)), None) if focused else None
         if row is not None and row.changed:
             self._save(row, None)
+        elif row is not None:
+            row.accept(None)  # what was written there and refused
 
     def on_setting_row_changed(self, event: SettingRow.Changed) -> None:
         event.stop()

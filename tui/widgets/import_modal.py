@@ -145,8 +145,13 @@ class ImportModal(ModalScreen[bool]):
         return self._phase == "asking" if action == "add" else True
 
     def action_add(self) -> None:
-        """Add what was looked at."""
-        if self._preview is not None and self._preview.entries:
+        """Add what was looked at; where another address was written meanwhile, look again first."""
+        if self._preview is None or not self._preview.entries:
+            return
+        me = self.query_one("#import-me", Input)
+        if me.display and me.value.strip() not in ("", *self._preview.me):
+            self._look(self.query_one("#import-path", Input).value, (me.value.strip(),))
+        else:
             self._add(self._preview)
 
     def action_back(self) -> None:

@@ -11,6 +11,8 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from assistant.profile.steering import strength_number
+
 LOWEST, HIGHEST, STEPS = 0.0, 2.0, 20
 
 
@@ -24,7 +26,7 @@ class StrengthSlider(Widget, can_focus=True):
         Binding("c", "move_to(10)", "Calibrated", id="strength.calibrated"),
     ]
 
-    steps: reactive[int] = reactive(10)
+    strength: reactive[float] = reactive(1.0)
     safe: reactive[float] = reactive(1.0, layout=True)
 
     class Changed(Message):
@@ -35,13 +37,13 @@ class StrengthSlider(Widget, can_focus=True):
             self.strength = strength
 
     @property
-    def strength(self) -> float:
-        """The strength shown."""
-        return self.steps / 10
+    def steps(self) -> int:
+        """The step of the slider at which the strength is, or nearest to it."""
+        return round(self.strength * 10)
 
     def show(self, strength: float, safe: float) -> None:
         """Show a strength and the limit up to which no harm was measured."""
-        self.steps = round(min(HIGHEST, max(LOWEST, strength)) * 10)
+        self.strength = min(HIGHEST, max(LOWEST, strength))
         self.safe = safe
 
     def render(self) -> Content:
@@ -58,7 +60,7 @@ class StrengthSlider(Widget, can_focus=True):
                 rest = "╌" if step >= limit else "─"
                 track.append(("━" if step < self.steps else rest, style if step < self.steps else "dim"))
         note, style = self._note()
-        return Content.assemble(*track, (f"  {self.strength:.1f}", "bold"), "\n", (note, style))
+        return Content.assemble(*track, (f"  {strength_number(self.strength)}", "bold"), "\n", (note, style))
 
     def _note(self) -> tuple[str, str]:
         if self.strength > self.safe:
@@ -73,10 +75,10 @@ class StrengthSlider(Widget, can_focus=True):
 
     def action_move_to(self, steps: int) -> None:
         """Move to a number of steps."""
-        moved = min(STEPS, max(0, steps))
-        if moved != self.steps:
-            self.steps = moved
-            self.post_message(self.Changed(self.strength))
+        moved = min(STEPS, max(0, steps)) / 10
+        if moved != self.strength:
+            self.strength = moved
+            self.post_message(self.Changed(moved))
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
-from assistant.profile.steering import SteeringStatus
+from assistant.profile.steering import SteeringStatus, strength_number
 from assistant.records import Finished, Loaded, Prefill
 from assistant.visible import sanitise
 from tui.hints import with_keys
@@ -110,4 +110,4 @@ class StatusLine(Static):
 
 
 def _profile_words(steering: SteeringStatus) -> str:
-    return f"v{steering.version} · strength {steering.strength:.1f}"
+    return f"v{steering.version} · strength {strength_number(steering.strength)}"

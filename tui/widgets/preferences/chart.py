@@ -9,6 +9,7 @@ from itertools import pairwise
 from textual.content import Content
 from textual.widgets import Static
 
+from assistant.profile.steering import strength_number
 from assistant.records import Outcome, StrengthPoint
 from tui.figures import count
 from tui.widgets.slider import HIGHEST, STEPS
@@ -78,7 +79,9 @@ def _title(line: Sequence[tuple[float, float]], points: Sequence[StrengthPoint],
     about = "" if any(point.strength == strength for point in points) else "about "
     gain = "" if at is None else f", {about}{at:+z.3f}"
     measured = f"Gain in nats/token, measured at {count(len(points), 'strength')} · "
-    return Content.assemble((measured, "dim"), ("┊", "bold $text-accent"), f" in use: {strength:.1f}{gain}")
+    return Content.assemble(
+        (measured, "dim"), ("┊", "bold $text-accent"), f" in use: {strength_number(strength)}{gain}"
+    )
 
 
 def _between(line: Sequence[tuple[float, float]], strength: float) -> float | None:

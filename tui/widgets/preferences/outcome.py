@@ -27,6 +27,9 @@ from tui.widgets.slider import StrengthSlider
 NOTHING = (
     "Nothing learned yet. Rate or edit replies, or add texts of your own; then press {settings.rebuild} to rebuild."
 )
+NONE_IN_USE = (
+    "No version is in use. {settings.versions} shows those that there are; {versions.use} there puts one to use."
+)
 
 
 class OutcomePanel(VerticalScroll, can_focus=False):
@@ -68,6 +71,11 @@ class OutcomePanel(VerticalScroll, can_focus=False):
     def on_mount(self) -> None:
         self.show_profile()
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether the description was changed and not saved."""
+        return self.query_one("#description", TextArea).text != self._shown_description
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without a version there is nothing to switch and no description."""
         return self._outcome is not None or action not in ("toggle_steering", "save_description")
@@ -82,7 +90,9 @@ class OutcomePanel(VerticalScroll, can_focus=False):
         self.query_one("#outcome-none").display = profile is None
         self.query_one("#outcome-body").display = profile is not None
         if profile is None:
-            self.query_one("#outcome-none", Hint).say(NOTHING)
+            with telling(self):
+                known = bool(self._assistant.profiles.all())
+                self.query_one("#outcome-none", Hint).say(NONE_IN_USE if known else NOTHING)
         else:
             self._show(profile)
 
@@ -113,8 +123,8 @@ class OutcomePanel(VerticalScroll, can_focus=False):
     def _show_description(self, profile: Profile) -> None:
         area = self.query_one("#description", TextArea)
         if area.text == self._shown_description:
-            self._shown_description = sanitise(profile.description)
-            area.load_text(self._shown_description)
+            area.load_text(sanitise(profile.description))
+            self._shown_description = area.text
         words = "✎ in your words" if profile.description_edited else "drawn from your texts; change it as you like"
         self.query_one("#description-state", Static).update(Content(words))
 

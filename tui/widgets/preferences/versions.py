@@ -18,6 +18,7 @@ from assistant.profile.version import Profile
 from assistant.visible import sanitise
 from tui.figures import day
 from tui.hints import Hint, with_keys
+from tui.path_suggester import is_file
 from tui.telling import telling
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.path_modal import PathModal
@@ -123,7 +124,7 @@ class VersionsPanel(Vertical):
         if target is None:
             return
         target = target if target.suffix.lower() == ".zip" else target.with_name(f"{target.name}.zip")
-        force = target.is_file()
+        force = is_file(target)
         if force and not await self.app.push_screen_wait(ConfirmModal(f"Replace {target}?", "Replace")):
             return
         with telling(self):
@@ -153,8 +154,9 @@ class VersionsPanel(Vertical):
             f"Erase version {chosen.version} with its vector, phrases, description and figures? Your texts stay. "
             "Automatic backups go too, as they hold it. This cannot be undone."
         )
-        if await self.app.push_screen_wait(ConfirmModal(question, "Erase")):
-            with telling(self):
+        with telling(self):
+            self._profiles.check_deletable(chosen.version)
+            if await self.app.push_screen_wait(ConfirmModal(question, "Erase")):
                 self._profiles.delete(chosen.version)
                 self.post_message(self.Switched())
             self.show_versions()
