@@ -54,7 +54,8 @@ _Line = tuple[int, int, str]
 """Where it starts, where its line end ends, and what it says."""
 
 _QUOTED = re.compile(r"""[ ]{0,3}(?:>[ ]?)+(?:$|\s|[\w"'“„«(\[*`~#$@|/\\-])""")
-_FENCE = re.compile(r"[ ]{0,3}(`{3,}(?=[^`]*$)|~{3,})")
+_FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?=[^`]*$)|~{3,})")
+"""Of a block of code, also in a list."""
 _TAG = re.compile(r"[ \t]*<(/?)([A-Za-z][\w-]{0,40})(?:\s[^<>]{0,200})?>[ \t]*$")
 _HEADER = re.compile(
     r"[*_ \t]{0,4}(?:from|to|cc|bcc|subject|date|sent|reply-to|von|an|betreff|datum|gesendet|de|à|para|objet|envoyé"
@@ -65,7 +66,9 @@ _ANNOUNCED = re.compile(r".{0,200}(?:\S@\S|\d{1,2}:\d{2}).{0,200}:\s*$")
 """The line above a quotation that says who wrote what follows, and when."""
 _SEPARATOR = re.compile(r"\s*(?:[-_=]{2,}.{0,60}|.{1,60}:)\s*$")
 """The line above the headers of a forwarded mail."""
-_BETWEEN_MARKS = re.compile(r"“[^“”]*”|„[^„“”]*[“”]|«[^«»]*»|(?<![^\s(])\"(?=\S)[^\"]*\"(?!\w)")
+_BETWEEN_MARKS = re.compile(
+    r"“[^“”]*”|„[^„“”]*[“”]|(?<!\w)«[^«»]*»|(?<!\w)»[^«»]*«(?!\w)|(?<![^\s(])\"(?=\S)[^\"]*\"(?!\w)"
+)
 _LINE = re.compile(r"[^\n]*\n|[^\n]+$")
 _MANY_BLANK_LINES = re.compile(r"\n{3,}")
 
@@ -166,7 +169,7 @@ def _block(lines: Sequence[_Line], place: int, closings: dict[str, list[int]]) -
 
 def _after_fence(lines: Sequence[_Line], place: int, fence: str) -> int:
     """The line after the closing fence; one that is never closed goes to the end."""
-    closing = re.compile(rf"[ ]{{0,3}}{re.escape(fence[0])}{{{len(fence)},}}\s*$")
+    closing = re.compile(rf"[ \t]*{re.escape(fence[0])}{{{len(fence)},}}\s*$")
     return next((i + 1 for i in range(place + 1, len(lines)) if closing.match(lines[i][2])), len(lines))
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import mailbox
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC
 from email import message_from_bytes, policy
 from email.errors import MessageError
 from email.message import EmailMessage
@@ -109,17 +112,50 @@ def _sender(mail: EmailMessage) -> str:
 
 def _date(mail: EmailMessage) -> float | None:
     moment = getattr(mail.get("Date"), "datetime", None)
-    return None if moment is None else moment.timestamp()
+    if moment is None:
+        return None
+    # "-0000" is UTC, of a sender whose zone is not told.
+    stamp: float = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return stamp
 
 
 def _body(mail: EmailMessage) -> str:
-    part = mail.get_body(preferencelist=("plain", "html"))
-    if part is None:
-        return ""
-    content = part.get_content()
-    if not isinstance(content, str):
-        return ""
+    """The plain text, in one piece with what follows pictures in it; where there is no word in it the HTML."""
+    text = "\n\n".join(filter(str.strip, map(_text, _parts(mail, "plain"))))
+    return text or "\n\n".join(map(_text, _parts(mail, "html")))
+
+
+def _parts(mail: EmailMessage, subtype: str) -> list[EmailMessage]:
+    first = mail.get_body(preferencelist=(subtype,))
+    if not isinstance(first, EmailMessage):
+        return []
+    beside = list(mail.iter_parts()) if mail.get_content_type() == "multipart/mixed" else []
+    if all(part is not first for part in beside):
+        return [first]
+    kind = first.get_content_type()
+    shown = [part for part in beside if part.get_content_type() == kind and not part.get_filename()]
+    return [part for part in shown if isinstance(part, EmailMessage) and not part.is_attachment()]
+
+
+def _text(part: EmailMessage) -> str:
+    content = _decoded(part)
     if part.get_content_subtype() == "html":
         return from_html(content)
     flowed = part["content-type"].params.get("format", "").lower() == "flowed" if part["content-type"] else False
     return _SOFT_BREAK.sub(" ", content.replace("\r\n", "\n")) if flowed else content
+
+
+def _decoded(part: EmailMessage) -> str:
+    """The content as text; where no encoding is told that we know, UTF-8 if it is that, else that of old Windows."""
+    charset = part.get_content_charset()
+    with suppress(LookupError):
+        if charset and codecs.lookup(charset).name != "ascii":
+            content = part.get_content()
+            return content if isinstance(content, str) else ""
+    payload = part.get_payload(decode=True)
+    if not isinstance(payload, bytes):
+        return ""
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        return payload.decode("cp1252", "replace")

@@ -7,8 +7,8 @@ import warnings
 from functools import cache
 
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning
-from mailparser_reply import EmailReplyParser
 from mailparser_reply.constants import MAIL_LANGUAGES
+from mailparser_reply.parser import EmailMessage
 from markdownify import MarkdownConverter
 
 MAX_LENGTH, MAX_HTML = 100_000, 120_000
@@ -20,6 +20,9 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 _DECLARATION = re.compile("<[!?][^>]*>?")
 _NO_TAG = re.compile("<(?!/?[a-zA-Z][^<>]{0,2000}>)")
 _QUOTED = ">"
+_LANGUAGES = tuple(language for language in MAIL_LANGUAGES if language != "david")
+_NO_CLOSINGS = (r"/\w+", "Tak")
+"""A path, and what is "yes" in Polish."""
 
 
 def from_html(html: str) -> str:
@@ -53,7 +56,7 @@ def own_words(text: str) -> str:
     else somebody else's text to the end.
     """
     hidden: list[str] = []
-    parts = _parser().read(_prepared(text[:MAX_LENGTH], hidden)).replies
+    parts = _Mail(_prepared(text[:MAX_LENGTH], hidden), list(_LANGUAGES), keep_hyphen_lists=True).read().replies
     kept = [_unquoted(parts[0].body)] if parts else []
     for part in parts[1:]:
         if not part.full_body.startswith(_QUOTED):
@@ -65,9 +68,24 @@ def own_words(text: str) -> str:
     return _HIDDEN_LINE.sub(lambda found: hidden[int(found[1])], joined).strip()
 
 
+class _Mail(EmailMessage):  # type: ignore[misc]  # the library tells no types
+    """The library's reader, which takes each line that begins like a closing for the end of the mail.
+
+    Of a Polish mail one line like "Data: ..." was a header; others need two.
+    """
+
+    def _get_language_regex(self, language: str, regex_key: str) -> str:
+        if regex_key == "signatures":
+            return _closings(language)
+        found: str = super()._get_language_regex(language, regex_key)
+        return found.replace("{1,}", "{2,}") if language == "pl" and regex_key == "from_header" else found
+
+
 @cache
-def _parser() -> EmailReplyParser:
-    return EmailReplyParser(languages=[language for language in MAIL_LANGUAGES if language != "david"])
+def _closings(language: str) -> str:
+    """What a mail is closed with, on a line of its own."""
+    known = [closing for closing in MAIL_LANGUAGES[language].get("signatures", ()) if closing not in _NO_CLOSINGS]
+    return "|".join(rf"{closing.rstrip(',.')}[ ,.!]*$" for closing in known)
 
 
 def _prepared(text: str, hidden: list[str]) -> str:

@@ -66,6 +66,20 @@ def test_a_fence_that_is_not_closed_goes_to_the_end():
     assert own_text("why?\n```\nTraceback\n\nError").text == "why?"
 
 
+def test_code_in_a_list_ends_where_its_fence_does():
+    text = "My steps:\n- ```bash\n  make all\n  ```\n- then I look\n\n10. Or:\n    ```\n    make\n    ```\n\nI do."
+    found = own_text(text)
+    assert found.text == "My steps:\n\n- then I look\n\n10. Or:\n\nI do."
+    assert [passage.reason for passage in found.left_out] == [Reason.CODE, Reason.CODE]
+
+
+def test_guillemets_in_either_direction():
+    long = " ".join(f"w{number}" for number in range(45))
+    assert own_text(f"Er sagte »ja« und {long}, dann »nein« und ging.").left_out == ()
+    for quoted in (f"»{long}»".replace("»", "«", 1), f"»{long}«", f"« {long} »"):
+        assert [one.reason for one in own_text(f"Im Buch: {quoted} so.").left_out] == [Reason.QUOTATION]
+
+
 def test_an_answer_between_quoted_lines_is_the_senders():
     text = "On Mon, 3 Mar 2025 at 10:12, Ada <ada@example.org> wrote:\n> When?\nAt noon.\n\n> Where?\nHere."
     assert own_text(text).text == "At noon.\n\nHere."

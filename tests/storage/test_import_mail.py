@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mailbox
+import time
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -60,6 +62,15 @@ OWN = {
     ),
     "forwarded": ("-----Original Message-----\nFrom: Bob\nTo: Anna\n\nWords of Bob.\n", ""),
     "signature": ("Shade it is.\n\n-- \nAnna Example\nFern Street 1\n", "Shade it is."),
+    "a list": (
+        "Hi,\n\nthree things:\n- the ferns\n- the moss\n\nI come.",
+        "Hi,\n\nthree things:\n- the ferns\n- the moss\n\nI come.",
+    ),
+    "thanks": ("Hi,\n\nThanks, that works.\n\nNow the garden.", "Hi,\n\nThanks, that works.\n\nNow the garden."),
+    "like a closing": ("Take the train at nine.\nI will wait.", "Take the train at nine.\nI will wait."),
+    "like a header": ("Data: I attached it.\nPlease look.", "Data: I attached it.\nPlease look."),
+    "a path": ("The files are\n/etc/hosts\nand more.", "The files are\n/etc/hosts\nand more."),
+    "thanks at the end": ("It works.\n\nThanks,\nAnna\nFern Street 1\n", "It works."),
     "nothing quoted": ("I think a > b.\n\nTwo paragraphs, really.", "I think a > b.\n\nTwo paragraphs, really."),
     "only quoted": ("> Words\n> of Bob\n", ""),
 }
@@ -111,15 +122,56 @@ def test_flowed_lines_are_joined(tmp_path: Path):
     assert texts(eml(tmp_path / "a.eml", data.encode())) == ["Ferns like shade.\n\nMoss too."]
 
 
-@pytest.mark.parametrize("charset", ["iso-8859-1", "utf-16", "no-such-charset"])
-def test_charsets(tmp_path: Path, charset: str):
-    known = charset if charset != "no-such-charset" else "utf-8"
-    data = f"From: {ME}\nContent-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: 8bit\n\n"
-    path = eml(tmp_path / "a.eml", data.encode() + "Grüße an alle".encode(known))
-    if charset == "no-such-charset":
-        assert skipped(path, me=(ME,)) == {"damaged mails": 1}
-    else:
-        assert len(entries(path, me=(ME,))) == 1
+@pytest.mark.parametrize(
+    ("told", "used"),
+    [
+        ("; charset=iso-8859-1", "iso-8859-1"),
+        ("; charset=no-such-charset", "utf-8"),
+        ("; charset=unknown-8bit", "iso-8859-1"),
+        ("; charset=us-ascii", "utf-8"),
+        ("", "utf-8"),
+        ("", "cp1252"),
+    ],
+)
+def test_charsets(tmp_path: Path, told: str, used: str):
+    data = f"From: {ME}\nContent-Type: text/plain{told}\nContent-Transfer-Encoding: 8bit\n\n"
+    assert texts(eml(tmp_path / "a.eml", data.encode() + "Grüße aus Köln".encode(used))) == ["Grüße aus Köln"]
+
+
+def test_what_a_told_charset_makes_of_the_bytes_is_taken(tmp_path: Path):
+    data = f"From: {ME}\nContent-Type: text/plain; charset=utf-16\nContent-Transfer-Encoding: 8bit\n\n"
+    assert len(entries(eml(tmp_path / "a.eml", data.encode() + "Grüße an alle".encode("utf-16")), me=(ME,))) == 1
+
+
+def test_what_follows_a_picture_is_of_the_same_text(tmp_path: Path):
+    mail = EmailMessage()
+    mail["From"] = ME
+    mail.set_content("Before the picture.")
+    mail.add_attachment(b"\x89PNG", maintype="image", subtype="png", disposition="inline")
+    after, attached = EmailMessage(), EmailMessage()
+    after.set_content("After the picture.")
+    attached.set_content("Notes by somebody else.", disposition="attachment", filename="notes.txt")
+    mail.attach(after)
+    mail.attach(attached)
+    assert texts(eml(tmp_path / "a.eml", mail)) == ["Before the picture.\n\nAfter the picture."]
+
+
+def test_html_counts_where_the_plain_text_is_blank(tmp_path: Path):
+    mail = EmailMessage()
+    mail["From"] = ME
+    mail.set_content(" \n")
+    mail.add_alternative("<p>My words.</p>", subtype="html")
+    assert texts(eml(tmp_path / "a.eml", mail)) == ["My words."]
+
+
+def test_a_date_without_a_known_zone_is_in_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    data = f"From: {ME}\nDate: Mon, 01 Jan 2024 10:00:00 -0000\n\nHello there.\n".encode()
+    (entry,) = entries(eml(tmp_path / "a.eml", data), me=(ME,))
+    monkeypatch.undo()
+    time.tzset()
+    assert entry.created_at == datetime(2024, 1, 1, 10, tzinfo=UTC)
 
 
 def box(path: Path) -> Path:
