@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
-
-from storage.unspaced import UNSPACED, UNSPACED_CHARACTER
 
 # The prompt of the first frame needs no more than this file.
 if TYPE_CHECKING:
@@ -20,9 +19,6 @@ RUN = 6
 """Words and marks in a row that stand so in a paste: fewer stand in anybody's sentences by chance."""
 MOST_RUNS = 500_000
 """Remembered at most (about 3 MB of text), the oldest go first; but the last paste is always remembered whole."""
-
-_WORD = rf"[^\W{UNSPACED}]+"
-_TOKEN = re.compile(rf"[{UNSPACED}]|{_WORD}(?:['’\-]{_WORD})*|[^\w\s]+")
 
 
 class Pastes:
@@ -62,20 +58,30 @@ class Pastes:
         """Where a text holds what was pasted, in order and disjoint; none where that is short altogether."""
         if not self._runs:
             return ()
-        tokens = list(_TOKEN.finditer(text))
+        tokens = list(_token().finditer(text))
         known = (place for place, run in enumerate(_runs([token.group() for token in tokens])) if run in self._runs)
         found = tuple((tokens[first].start(), tokens[last].end()) for first, last in _joined(known))
         return found if sum(count_words(text[start:end]) for start, end in found) >= LONG_PASTE_WORDS else ()
 
 
 def count_words(text: str) -> int:
-    """How long a text is, in words."""
+    """How long a text is, in words; of a script without blanks each character is one."""
+    from storage.unspaced import UNSPACED_CHARACTER
+
     wide = len(UNSPACED_CHARACTER.findall(text))
     return wide + len((UNSPACED_CHARACTER.sub(" ", text) if wide else text).split())
 
 
+@cache
+def _token() -> re.Pattern[str]:
+    from storage.unspaced import UNSPACED
+
+    word = rf"[^\W{UNSPACED}]+"
+    return re.compile(rf"[{UNSPACED}]|{word}(?:['’\-]{word})*|[^\w\s]+")
+
+
 def _words(text: str) -> list[str]:
-    return [found.group() for found in _TOKEN.finditer(text)]
+    return [found.group() for found in _token().finditer(text)]
 
 
 def _runs(words: list[str]) -> Iterator[int]:
