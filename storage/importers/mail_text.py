@@ -20,6 +20,14 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 _DECLARATION = re.compile("<[!?][^>]*>?")
 _NO_TAG = re.compile("<(?!/?[a-zA-Z][^<>]{0,2000}>)")
 _QUOTED = ">"
+HEADER_LINES = 4
+"""Of somebody's mail that are looked at; three of them in a row are told from what a person writes."""
+_ADDRESS = re.compile(r"[^\s<>()@]@[^\s<>()@]")
+_BRACKETED = re.compile(r"[<(\[‹][^\s<>()@]+@[^\s<>()@]+[>)\]›]")
+_TIME = re.compile(r"\d{1,2}[:.]\d{2}|\d{4}")
+_HEADER = re.compile(r"[*_ ]{0,3}[^\W\d_][^:：\n<>@]{0,25}[*_]{0,2}\s?[:：]")
+_SEPARATED = re.compile(r"(?:\n+[-_=]{4,}[^\n]*)+$")
+"""What stands above the headers of a forwarded mail."""
 _LANGUAGES = tuple(language for language in MAIL_LANGUAGES if language != "david")
 _NO_CLOSINGS = (r"/\w+", "Tak")
 """A path, and what is "yes" in Polish."""
@@ -64,7 +72,7 @@ def own_words(text: str) -> str:
         kept.append(_unquoted(part.body))
     if parts and parts[0].headers and not kept[0]:  # the mail begins with the announcement
         kept = kept[1:]
-    joined = "\n\n".join(text for text in kept if text)
+    joined = _SEPARATED.sub("", "\n\n".join(text for text in kept if text))
     return _HIDDEN_LINE.sub(lambda found: hidden[int(found[1])], joined).strip()
 
 
@@ -100,7 +108,32 @@ def _prepared(text: str, hidden: list[str]) -> str:
             stripped = f"\ue000{len(hidden) - 1}\ue001"
         if stripped not in ("", _QUOTED) or lines[-1:] != [stripped]:
             lines.append(stripped)
-    return "\n".join(lines)
+    return "\n".join(_announcements_obeyed(lines))
+
+
+def _announcements_obeyed(lines: list[str]) -> list[str]:
+    """Without lines that announce a quotation in whatever language, and without what follows where it is not marked."""
+    kept: list[str] = []
+    for place, line in enumerate(lines):
+        if _starts_headers(lines[place : place + HEADER_LINES]):
+            break
+        if not _announces(line):
+            kept.append(line)
+        elif not next((after for after in lines[place + 1 :] if after), "").startswith(_QUOTED):
+            break
+    return kept
+
+
+def _announces(line: str) -> bool:
+    """Whether this is a line like "Em 1 de jan. de 2024, Bob <bob@example.org> escreveu:"."""
+    return line.endswith((":", "：")) and bool(_TIME.search(line)) and bool(_BRACKETED.search(line))
+
+
+def _starts_headers(lines: list[str]) -> bool:
+    """Whether these are the headers of a mail, with whatever names: somebody's address and a time among them."""
+    named = len(lines) == HEADER_LINES and all(map(_HEADER.match, lines[:3]))
+    headers = "\n".join(line for line in lines if _HEADER.match(line))
+    return named and bool(_ADDRESS.search(headers)) and bool(_TIME.search(headers))
 
 
 def _unquoted(text: str) -> str:

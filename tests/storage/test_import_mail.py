@@ -71,6 +71,27 @@ OWN = {
     "like a header": ("Data: I attached it.\nPlease look.", "Data: I attached it.\nPlease look."),
     "a path": ("The files are\n/etc/hosts\nand more.", "The files are\n/etc/hosts\nand more."),
     "thanks at the end": ("It works.\n\nThanks,\nAnna\nFern Street 1\n", "It works."),
+    "forwarded, in Portuguese": (
+        "Sim, de acordo.\n________________________________\nDe: Bob <bob@example.org>\n"
+        "Enviada em: segunda-feira, 1 de janeiro de 2024 09:00\nPara: Anna\nAssunto: F\n\nPalavras do Bob.\n",
+        "Sim, de acordo.",
+    ),
+    "forwarded, in Russian": (
+        "Да.\n\nОт: Bob <bob@example.org>\nОтправлено: 1 января 2024 г. 9:00\nКому: Anna\nТема: П\n\nСлова Боба.\n",
+        "Да.",
+    ),
+    "announced in Spanish, not marked": (
+        "Sí.\n\nEl lun, 1 ene 2024 a las 9:00, Bob (<bob@example.org>) escribió:\n\nPalabras de Bob.\n",
+        "Sí.",
+    ),
+    "announced in Dutch, answers below": (
+        "Ja.\n\nOp ma 1 jan 2024 om 09:00 schreef Bob <bob@example.org>:\n> Willen varens schaduw?\n\nZeker.\n",
+        "Ja.\n\nZeker.",
+    ),
+    "an address of one's own": (
+        "Name: Anna\nMail: anna@example.org\nWish: a fern\n\nPlease put me on the list.",
+        "Name: Anna\nMail: anna@example.org\nWish: a fern\n\nPlease put me on the list.",
+    ),
     "nothing quoted": ("I think a > b.\n\nTwo paragraphs, really.", "I think a > b.\n\nTwo paragraphs, really."),
     "only quoted": ("> Words\n> of Bob\n", ""),
 }
