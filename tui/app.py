@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -15,25 +14,22 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.driver import Driver
 from textual.screen import Screen
 from textual.signal import Signal
 from textual.theme import Theme
 from textual.widget import AwaitMount
-from textual.widgets import Input, TextArea
 
 from assistant.errors import AssistantError
 from assistant.visible import sanitise
-from tui.attention import LONG_SECONDS, call_sequence
-from tui.clipboard import clipboard_tool, hand_over
+from tui.attention import LONG_SECONDS
 from tui.commands import BindingCommands
-from tui.driver import that_wakes
 from tui.endings import Ending, download_ending, rebuild_ending
-from tui.hints import KeyedApp, name_keys_anew, with_keys
+from tui.hints import name_keys_anew, with_keys
 from tui.keymap import Section, key_names, keymap_of
 from tui.opening import FirstLook, OpeningScreen, TypedAhead, first_look
 from tui.prompting.slash import COMMANDS, Ordered, SlashCommand
 from tui.telling import telling
+from tui.terminal_app import TerminalApp
 from tui.themes import THEMES
 from tui.widgets.confirm import ConfirmModal
 from tui.widgets.prompt import Prompt
@@ -58,7 +54,7 @@ def toss() -> bool:
     return random.random() < 0.5
 
 
-class AssistantApp(KeyedApp):
+class AssistantApp(TerminalApp):
     """A private assistant in the terminal."""
 
     TITLE = "Assistant"
@@ -87,10 +83,6 @@ class AssistantApp(KeyedApp):
     download_job: DownloadJob
     _offering: Offering
     _chat_screen: ChatScreen
-
-    def get_driver_class(self) -> type[Driver]:
-        """What writes to the terminal and reads the keys."""
-        return that_wakes(super().get_driver_class())
 
     def __init__(
         self,
@@ -308,7 +300,7 @@ class AssistantApp(KeyedApp):
             await self._chat_screen.action_stop_reply()
         elif isinstance(self.screen, CompareScreen) and self.screen.running:
             await self.screen.action_stop()
-        elif selected := self._selected_text():
+        elif selected := self.selected_text:
             self.copy_to_clipboard(selected)
             self.notify("Copied.", timeout=2)
         elif isinstance(self.focused, Prompt) and self.focused.text:
@@ -321,9 +313,9 @@ class AssistantApp(KeyedApp):
             self.exit(0)
 
     def call_back(self, text: str) -> None:
-        """Tell a person whose window is not in front that something is done."""
-        if not self.app_focus and self.assistant.settings.appearance.notify and self._driver is not None:
-            self._driver.write(call_sequence(text, os.environ))
+        """Tell a person who looks elsewhere that something is done, if they want to be told."""
+        if self.assistant.settings.appearance.notify:
+            self.call_person(text)
 
     def on_chat_screen_reply_ended(self, event: ChatScreen.ReplyEnded) -> None:
         self._offering.look_soon()
@@ -335,17 +327,6 @@ class AssistantApp(KeyedApp):
 
     def on_chat_screen_later(self) -> None:
         self._offering.put_off()
-
-    def copy_to_clipboard(self, text: str) -> None:
-        """Copy by the terminal, and by the system's own program where there is one."""
-        super().copy_to_clipboard(text)
-        if (command := clipboard_tool(os.environ)) is not None:
-            self.run_worker(hand_over(text, command), group="clipboard")
-
-    def _selected_text(self) -> str:
-        if isinstance(self.focused, TextArea | Input) and self.focused.selected_text:
-            return self.focused.selected_text
-        return self.screen.get_selected_text() or ""
 
     @work
     async def action_quit(self) -> None:  # type: ignore[override]  # a worker, since it may have to ask

@@ -76,7 +76,7 @@ class ChatTemplate:
 
         A reply that goes on is not rendered: its text follows this prompt as plain text, exactly as it was
         drawn. A template that knows no system turn gets its text at the head of the first user turn; one that
-        wants user and assistant in turn gets them so: an empty reply is left out, a conversation may be cut.
+        wants user and assistant in turn gets them so, also where a reply is missing or nothing comes before one.
 
         Raises: EngineError: the template refuses these turns.
         """

@@ -30,7 +30,7 @@ class Removal:
     Attributes:
         frees: bytes on the disk; none where it is only a link.
         profiles: versions that were made for it, and would no longer fit any model here.
-        in_use: it answers now; the bundled model will.
+        in_use: it answers now; the chosen model will, or the bundled one where this one was chosen.
     """
 
     model: ModelInfo

@@ -66,6 +66,11 @@ class Profiles:
                 shown.append(version_of(record, state, fingerprint))
         return shown
 
+    @property
+    def known(self) -> bool:
+        """Whether there is a version, in use or not."""
+        return self._store.profiles.latest() is not None
+
     def state(self) -> SteeringState:
         """Version in use, on or off, strength."""
         return self._store.profiles.state()

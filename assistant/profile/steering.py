@@ -106,7 +106,7 @@ def _decide(profiles: Profiles, vectors: Vectors, model_fingerprint: str, streng
     try:
         profile = profiles.current()
         why_off = _why_off(profile, state.enabled or strength is not None, chosen, model_fingerprint)
-        if profile is None and not profiles.all():
+        if profile is None and not profiles.known:
             why_off = NO_PROFILE
     except RebuildError:
         profile, why_off = None, "kept by another version; rebuild"

@@ -35,6 +35,10 @@ class ScriptedProfiles:
     def current(self) -> Profile | None:
         return next((one for one in self.versions if one.in_use), None)
 
+    @property
+    def known(self) -> bool:
+        return bool(self.versions)
+
     def all(self) -> list[Profile]:
         return list(self.versions)
 

@@ -91,8 +91,7 @@ class OutcomePanel(VerticalScroll, can_focus=False):
         self.query_one("#outcome-body").display = profile is not None
         if profile is None:
             with telling(self):
-                known = bool(self._assistant.profiles.all())
-                self.query_one("#outcome-none", Hint).say(NONE_IN_USE if known else NOTHING)
+                self.query_one("#outcome-none", Hint).say(NONE_IN_USE if self._assistant.profiles.known else NOTHING)
         else:
             self._show(profile)
 
