@@ -153,7 +153,7 @@ def _blocks(text: str) -> Iterator[Passage]:
 def _block(lines: Sequence[_Line], place: int, closings: dict[str, list[int]]) -> tuple[int, int, Reason] | None:
     """The block that begins here: its first line (the one above where that introduces it), the one after it, why."""
     line = lines[place][2]
-    if fence := _FENCE.match(line):
+    if (fence := _FENCE.match(line)) and not _is_underline(lines, place):
         return place, _after_fence(lines, place, fence.group(1)), Reason.CODE
     if _QUOTED.match(line):
         return place - _introduced(lines, place, _ANNOUNCED), _after_quotation(lines, place), Reason.QUOTATION
@@ -165,6 +165,13 @@ def _block(lines: Sequence[_Line], place: int, closings: dict[str, list[int]]) -
         if after < len(closing):
             return place, closing[after] + 1, Reason.DOCUMENT
     return None
+
+
+def _is_underline(lines: Sequence[_Line], place: int) -> bool:
+    """Whether these tildes make a heading of the line above, as in plain text: about as long as it is."""
+    tildes = lines[place][2].strip()
+    above = lines[place - 1][2].strip() if place else ""
+    return len(tildes) > 3 and not tildes.strip("~") and abs(len(tildes) - len(above)) <= 2
 
 
 def _after_fence(lines: Sequence[_Line], place: int, fence: str) -> int:

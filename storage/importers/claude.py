@@ -81,7 +81,7 @@ def _said(message: Mapping[str, Any], skipped: Counter[str]) -> tuple[str, str]:
     for attached in ("attachments", "files"):
         skipped[_FILES] += len(message[attached]) if isinstance(message.get(attached), list) else 0
     parts = message.get("content")
-    texts, thoughts = [], []
+    texts, thoughts, used = [], [], False
     for part in parts if isinstance(parts, list) else []:
         kind = mapping_of(part).get("type")
         if kind == "thinking":
@@ -90,7 +90,11 @@ def _said(message: Mapping[str, Any], skipped: Counter[str]) -> tuple[str, str]:
             texts.append(fenced(text_of(part["input"]["content"]), text_of(part["input"].get("language"))))
         elif kind in ("tool_use", "tool_result"):
             skipped[_TOOLS] += 1
+            used = True
         else:
             texts.append(text_of(mapping_of(part).get("text")))
-    said = "\n\n".join(text for text in texts if text) or text_of(message.get("text"))
+    said = "\n\n".join(text for text in texts if text)
+    if not said and not used:
+        # Beside the parts of a tool that was used, `text` says only that such a block "is not supported".
+        said = text_of(message.get("text"))
     return said, "\n\n".join(thought for thought in thoughts if thought)

@@ -29,7 +29,9 @@ SUFFIXES = (ONE_MAIL, MANY_MAILS)
 MAX_MAIL = 32 << 20
 """Bytes of a mail that are read: its text stands before what is attached."""
 
-_OTHERS, _DAMAGED = "mails by others", "damaged mails"
+_OTHERS, _DAMAGED, _DELETED = "mails by others", "damaged mails", "mails that were deleted"
+_EXPUNGED = 0x0008
+"""In Thunderbird's X-Mozilla-Status: deleted, and in the file only until that is compacted."""
 _NOTHING_OWN = "mails without a word of yours (only quoted, empty, encrypted or attached)"
 _SOFT_BREAK = re.compile(r"(?<=[^\n-]) \n(?=[^>\s])")
 _MALFORMED = (
@@ -100,6 +102,8 @@ def _entry(data: bytes, me: frozenset[str]) -> Entry:
         return Skipped(_DAMAGED)
     if sender not in me:
         return Skipped(_OTHERS)
+    if _is_deleted(mail):
+        return Skipped(_DELETED)
     text = text_of(own_words(_body(mail)))
     if not text:
         return Skipped(_NOTHING_OWN)
@@ -108,6 +112,16 @@ def _entry(data: bytes, me: frozenset[str]) -> Entry:
 
 def _sender(mail: EmailMessage) -> str:
     return parseaddr(str(mail.get("From", "")))[1].strip().casefold()
+
+
+def _is_deleted(mail: EmailMessage) -> bool:
+    """Whether the program that kept it had it deleted: Thunderbird, those with mbox flags (mutt, Dovecot), Gmail."""
+    status = str(mail.get("X-Mozilla-Status", "")).strip()
+    with suppress(ValueError):
+        if status and int(status, 16) & _EXPUNGED:
+            return True
+    labels = str(mail.get("X-Gmail-Labels", "")).replace('"', "").split(",")
+    return "D" in str(mail.get("X-Status", "")) or "trash" in {label.strip().casefold() for label in labels}
 
 
 def _date(mail: EmailMessage) -> float | None:

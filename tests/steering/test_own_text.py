@@ -33,6 +33,7 @@ NO_PASSAGE = [
     "1 <br> 2\n<hr>\nno document",
     'My 5" screen and your 7" screen ' + "are not the same " * 20,
     "",
+    "A heading\n~~~~~~~~~\nwords\n\nAnother heading\n~~~~~~~~~~~~~~~\nmore words",
     " \n spaces stay as they are \n\n\n\n so do lines \n",
 ]
 

@@ -101,3 +101,17 @@ def test_the_archive(tmp_path: Path):
         archive.writestr("conversations.json", json.dumps([export(said("1", "human", "x"))]))
         archive.writestr("users.json", "[]")
     assert [talk.source for talk in conversations(path)] == ["claude"]
+
+
+def test_a_reply_of_tools_alone_is_not_what_the_export_says_in_its_place(tmp_path: Path):
+    search = {"type": "tool_use", "name": "web_search", "input": {"query": "ferns"}}
+    path = written(
+        tmp_path / "conversations.json",
+        export(
+            said("1", "human", "Where do ferns grow?"),
+            said("2", "assistant", "This block is not supported on your current device yet.", search),
+            said("3", "assistant", "In shade."),
+        ),
+    )
+    [talk] = conversations(path)
+    assert [message.text for message in talk.messages] == ["Where do ferns grow?", "In shade."]

@@ -247,3 +247,20 @@ def test_what_is_no_mbox(tmp_path: Path):
 def test_an_unnamed_mbox_is_known_by_its_beginning(tmp_path: Path):
     path = box(tmp_path / "x.mbox").rename(tmp_path / "Sent")
     assert len(texts(path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("deleted", "kept"),
+    [
+        ({"X-Mozilla-Status": "0009"}, {"X-Mozilla-Status": "0001"}),
+        ({"X-Status": "AD"}, {"X-Status": "A"}),
+        ({"X-Gmail-Labels": "Sent,Trash"}, {"X-Gmail-Labels": "Sent,Trash of the garden"}),
+    ],
+)
+def test_what_was_deleted_where_it_came_from_is_left_out(tmp_path: Path, deleted: dict, kept: dict):
+    box = mailbox.mbox(tmp_path / "Sent.mbox")
+    box.add(bytes(mail("Deleted words.", **deleted)))
+    box.add(bytes(mail("Kept words.", **kept)))
+    box.close()
+    assert texts(tmp_path / "Sent.mbox") == ["Kept words."]
+    assert skipped(tmp_path / "Sent.mbox", me=(ME,)) == {"mails that were deleted": 1}
