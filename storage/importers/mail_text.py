@@ -26,8 +26,8 @@ _ADDRESS = re.compile(r"[^\s<>()@]@[^\s<>()@]")
 _BRACKETED = re.compile(r"[<(\[‹][^\s<>()@]+@[^\s<>()@]+[>)\]›]")
 _TIME = re.compile(r"\d{1,2}[:.]\d{2}|\d{4}")
 _HEADER = re.compile(r"[*_ ]{0,3}[^\W\d_][^:：\n<>@]{0,25}[*_]{0,2}\s?[:：]")
-_SEPARATED = re.compile(r"(?:\n+[-_=]{4,}[^\n]*)+$")
-"""What stands above the headers of a forwarded mail."""
+_SEPARATOR = re.compile("[-_=]{4}")
+"""How a line above the headers of a forwarded mail begins."""
 _LANGUAGES = tuple(language for language in MAIL_LANGUAGES if language != "david")
 _NO_CLOSINGS = (r"/\w+", "Tak")
 """A path, and what is "yes" in Polish."""
@@ -72,8 +72,8 @@ def own_words(text: str) -> str:
         kept.append(_unquoted(part.body))
     if parts and parts[0].headers and not kept[0]:  # the mail begins with the announcement
         kept = kept[1:]
-    joined = _SEPARATED.sub("", "\n\n".join(text for text in kept if text))
-    return _HIDDEN_LINE.sub(lambda found: hidden[int(found[1])], joined).strip()
+    joined = "\n\n".join(text for text in kept if text)
+    return _HIDDEN_LINE.sub(lambda found: hidden[int(found[1])], _without_separators(joined)).strip()
 
 
 class _Mail(EmailMessage):  # type: ignore[misc]  # the library tells no types
@@ -134,6 +134,14 @@ def _starts_headers(lines: list[str]) -> bool:
     named = len(lines) == HEADER_LINES and all(map(_HEADER.match, lines[:3]))
     headers = "\n".join(line for line in lines if _HEADER.match(line))
     return named and bool(_ADDRESS.search(headers)) and bool(_TIME.search(headers))
+
+
+def _without_separators(text: str) -> str:
+    """Without the separators it ends in; of what is nothing else, the first line stays."""
+    lines = text.split("\n")
+    while len(lines) > 1 and (not lines[-1] or _SEPARATOR.match(lines[-1])):
+        lines.pop()
+    return "\n".join(lines)
 
 
 def _unquoted(text: str) -> str:
