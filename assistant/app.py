@@ -51,7 +51,7 @@ class Assistant:
         self.importing = Importing(store, paths)
         self.exporting = Exporting(store)
         self.privacy = Privacy(paths)
-        self.preferences = Preferences(store)
+        self.preferences = Preferences(store, lambda: self.settings.preferences.learn_from_own_messages)
         self.profiles = Profiles(store, paths, self.preferences, self.model)
         self.vectors = Vectors(store, paths, self.model)
         engine = Engine(paths.engine_log)

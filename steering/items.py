@@ -53,6 +53,11 @@ class PreferenceItem:
         return _hash(self.context, self.text, self.negative or "")
 
     @property
+    def said(self) -> str:
+        """The text in one spacing: two items that say the same are copies."""
+        return " ".join(self.text.split())
+
+    @property
     def scored_hash(self) -> str:
         """Hash of what its effects depend on (hex, 32 characters): a rejected reply explains no token."""
         return _hash(self.context, self.text)

@@ -14,7 +14,7 @@ from steering.backbones import BACKBONES
 from steering.backbones.base import Example
 from steering.calibration.another_author import AnotherAuthor
 from steering.calibration.finish import Finisher, Measured, Shipped, as_control_vector, ship_best_form
-from steering.calibration.split import Split, split_items
+from steering.calibration.split import Split, for_phrases_only, split_items
 from steering.calibration.tuning import candidate_count, choose_settings
 from steering.calibration.verdict import verdict
 from steering.calibration.wording import Descriptions, best_description
@@ -23,9 +23,9 @@ from steering.effects.history import EffectKey
 from steering.effects.phrases import rank_phrases
 from steering.effects.selection import preference_tokens
 from steering.effects.token_effects import TokenEffects
-from steering.items import PreferenceItem
+from steering.items import OWN_WORDS, PreferenceItem
 from steering.learning import OnEffects, ScoredHistory, neutral_replies, own_replies, score_history
-from steering.material import examples
+from steering.material import LEARNED_TOKENS, examples
 from steering.models.chat_model import ChatModel
 from steering.models.estimator import Estimator
 from steering.neutral import load_neutral_set
@@ -89,7 +89,7 @@ def build_profile(
         check_parity(estimator, chat)
     with clock.stage("effects", len(request.items)) as done:
         history = score_history(estimator, request.items, request.cached, on_effects, done)
-    unlearnable = [item for item in request.items if item not in split.learnable]
+    unlearnable = for_phrases_only(request.items, split)
 
     def phrases_of(items: Sequence[PreferenceItem]) -> tuple[Phrase, ...]:
         """Phrases of texts, and of what is only to be read for phrases."""
@@ -170,6 +170,8 @@ def _outcome(
         tokens_left_out=history.tokens_left_out,
         history_shown=history.history_shown,
         history_left_out=history.history_left_out,
+        tokens_unlearned=sum(max(0, len(history.effects[item.id].starts) - LEARNED_TOKENS) for item in split.learnable),
+        held_back_liked=any(item.source not in OWN_WORDS for item in split.held_back),
         preference_tokens=preference_tokens(history.effects.values()),
         phrases=phrases,
         description=description,

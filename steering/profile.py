@@ -9,7 +9,7 @@ Form = Literal["none", "vector", "description", "both"]
 """What a profile puts into a chat: nothing, the control vector, the description in the system prompt, or both."""
 
 
-PIPELINE_VERSION = 11
+PIPELINE_VERSION = 12
 """Goes up whenever the same items would give another profile."""
 
 Measure = Literal["ratio", "difference"]
@@ -46,8 +46,8 @@ class Phrase:
     Attributes:
         text: as the person wrote it (most frequent spelling).
         effect: sum of its tokens' effects over the whole history, in nats.
-        count: how often it occurs with an effect.
-        item_ids: the items it comes from.
+        count: how often it occurs, with an effect or without.
+        item_ids: the items that it occurs in, the one with the largest effect first.
     """
 
     text: str
@@ -140,6 +140,8 @@ class Outcome:
     `limitation` says where the machine allowed less than the best method. `positions` says where the vector is added:
     everywhere, or at generated tokens only, prompts being read without it. `influence` is what each item did to the
     vector, the most first; items that it was not learned from, or that changed nothing, are not in it.
+    `tokens_unlearned` are scored, and so count for phrases, but stand too far down their texts for the vector to learn
+    from. `held_back_liked`: replies that the person liked judge too, as there are too few texts in their own words.
     `passages_left_out`, of `words_left_out` words, are places in the texts that are not the person's own (see
     `steering.own_text`).
     """
@@ -178,3 +180,5 @@ class Outcome:
     influence: tuple[Influence, ...] = ()
     passages_left_out: int = 0
     words_left_out: int = 0
+    tokens_unlearned: int = 0
+    held_back_liked: bool = False

@@ -45,17 +45,12 @@ class Effects:
             )
 
     def for_items(self, item_ids: Iterable[str]) -> list[EffectRecord]:
-        """All records of these items, oldest first."""
+        """All records of these items, the one that was stored last at the end."""
         wanted = json.dumps(list(item_ids))
         rows = self._db.rows(
             "SELECT * FROM effects WHERE item_id IN (SELECT value FROM json_each(?)) ORDER BY rowid", (wanted,)
         )
         return [_record(row) for row in rows]
-
-    def latest_for_item(self, item_id: str) -> EffectRecord | None:
-        """The record of this item that was stored last."""
-        row = self._db.row("SELECT * FROM effects WHERE item_id = ? ORDER BY rowid DESC LIMIT 1", (item_id,))
-        return None if row is None else _record(row)
 
 
 def _values(record: EffectRecord) -> tuple[Value, ...]:

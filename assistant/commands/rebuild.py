@@ -13,6 +13,7 @@ from assistant.commands.context import Globals, opened, pass_globals, print_json
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
+    from assistant.profile.steering import SteeringStatus
     from assistant.profile.version import Profile
     from assistant.rebuild.runner import Progress, Rebuilt
     from assistant.records import Outcome
@@ -37,6 +38,7 @@ def rebuild(chosen: Globals, as_json: bool, force: bool) -> None:
                 print_json(_as_json(assistant, rebuilt))
             else:
                 click.echo(summary(rebuilt.profile, rebuilt.unchanged))
+                click.echo(f"  {_from_now_on(rebuilt.profile, assistant.chat.steering())}")
                 _tell_influence(assistant, rebuilt.profile)
 
     run(work())
@@ -49,6 +51,7 @@ def summary(profile: Profile, unchanged: bool = False) -> str:
 
     o = profile.outcome
     low, high = o.gain_interval
+    judging = "texts held back, replies you liked among them" if o.held_back_liked else "texts held back"
     lines = [
         f"Version {profile.version}" + (" (nothing has changed since it was made)" if unchanged else ""),
         f"  learned from   {o.items} texts, {o.tokens_scored + o.tokens_cached} tokens, "
@@ -57,7 +60,7 @@ def summary(profile: Profile, unchanged: bool = False) -> str:
         f"  description    {profile.description or '(none)'}",
         f"  phrases        {', '.join(phrase.text for phrase in o.phrases[:10]) or '(none)'}",
         f"  form           {o.form}: {o.method}, blocks {', '.join(map(str, o.layers))}, dose {o.dose:.3f}",
-        f"  gain           {o.gain_nats_per_token:+.3f} nats/token on {o.held_back} texts held back "
+        f"  gain           {o.gain_nats_per_token:+.3f} nats/token on {o.held_back} {judging} "
         f"(95 % interval {low:+.3f} to {high:+.3f}; random vector {o.gain_random:+.3f}, "
         f"another author's {o.gain_other:+.3f})",
         f"  harm           KL {o.harm.kl:.3f} nats, neutral NLL {o.harm.nll_rise:+.3f}, "
@@ -68,10 +71,17 @@ def summary(profile: Profile, unchanged: bool = False) -> str:
     ]
     if o.limitation:
         lines.append(f"  note           {o.limitation}")
-    lines.append(
-        "  Replies are steered from the next message on." if o.recommended else f"  Not switched on: {o.reason}."
-    )
+    if not o.recommended:
+        lines.append(f"  Not switched on by itself: {o.reason}.")
     return sanitise("\n".join(lines))  # phrases and description may hold what a pasted text held
+
+
+def _from_now_on(profile: Profile, status: SteeringStatus) -> str:
+    if not profile.in_use:
+        return f"It is not in use; `assistant profile use {profile.version}` puts it to use."
+    if not status.on or status.version != profile.version:
+        return f"It is in use and steers no reply now ({status.note})."
+    return "Replies are steered from the next message on."
 
 
 def _by_strength(outcome: Outcome) -> list[str]:

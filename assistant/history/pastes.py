@@ -8,6 +8,8 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from assistant.word_count import count_words
+
 # The prompt of the first frame needs no more than this file.
 if TYPE_CHECKING:
     from steering.own_text import Stretch
@@ -62,14 +64,6 @@ class Pastes:
         known = (place for place, run in enumerate(_runs([token.group() for token in tokens])) if run in self._runs)
         found = tuple((tokens[first].start(), tokens[last].end()) for first, last in _joined(known))
         return found if sum(count_words(text[start:end]) for start, end in found) >= LONG_PASTE_WORDS else ()
-
-
-def count_words(text: str) -> int:
-    """How long a text is, in words; of a script without blanks each character is one."""
-    from storage.unspaced import UNSPACED_CHARACTER
-
-    wide = len(UNSPACED_CHARACTER.findall(text))
-    return wide + len((UNSPACED_CHARACTER.sub(" ", text) if wide else text).split())
 
 
 @cache

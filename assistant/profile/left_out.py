@@ -13,7 +13,7 @@ BEGINNING_WIDTH = 60
 
 
 def left_out_in_words(outcome: Outcome) -> str:
-    """Texts, what is in them of others, ends of long ones, earlier ones that stood for nobody; "nothing" for none."""
+    """Texts, what others wrote in them, what stands far down, earlier ones that stood for nobody; else "nothing"."""
     parts = []
     if outcome.left_out:
         parts.append(f"{len(outcome.left_out)} of your texts (the settings and `assistant profile explain` say why)")
@@ -25,6 +25,8 @@ def left_out_in_words(outcome: Outcome) -> str:
         )
     if outcome.tokens_left_out:
         parts.append(f"{outcome.tokens_left_out:,} tokens at the end of long texts")
+    if outcome.tokens_unlearned:
+        parts.append(f"{outcome.tokens_unlearned:,} tokens far down long texts, which count for phrases alone")
     if outcome.history_left_out:
         shown = outcome.history_shown / outcome.items
         before = shown + outcome.history_left_out / outcome.items

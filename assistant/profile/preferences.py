@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from assistant.errors import AssistantError
 from assistant.records import MessageState, PreferenceItem, Writing
 from assistant.reporting import reports_storage_errors
+from assistant.word_count import count_words
 from steering.items import Source
 from steering.own_text import Passage, Reason, own_text
 from storage.records import Message, Origin, message_item_id, writing_item_id
@@ -16,6 +17,7 @@ from storage.store import Store
 MIN_WORDS = 3
 ADDED_BY_HAND = "added by hand"
 NOTHING_OWN = "all of it is quoted, pasted, forwarded or code"
+NOT_SCORED = "your chat messages are not scored, as the settings have it"
 _MAY_HOLD_OTHERS_WORDS = frozenset({Source.WRITING, Source.OWN_MESSAGE})
 """Sources that people paste into; a reply is the model's and what the person made of it, quotations and code too."""
 
@@ -47,10 +49,11 @@ class LearnableItem:
 
 @reports_storage_errors
 class Preferences:
-    """Items and vetoes of one home."""
+    """Items and vetoes of one home; `with_messages` says whether typed messages are learned from."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, with_messages: Callable[[], bool]) -> None:
         self._store = store
+        self._with_messages = with_messages
 
     def items(self) -> list[LearnableItem]:
         """Everything that could be learned from, oldest first; `order` is the place in this list."""
@@ -60,6 +63,7 @@ class Preferences:
         dated = [*self._writings(), *_own_messages(typed), *self._replies()]
         ordered = [item for _, _, item in sorted(dated, key=lambda entry: entry[:2])]
         excluded = self._store.feedback.excluded_items()
+        with_messages = self._with_messages()
         seen: set[str] = set()
         found = []
         for order, sent in enumerate(ordered):
@@ -68,8 +72,10 @@ class Preferences:
             if sent.source in _MAY_HOLD_OTHERS_WORDS:
                 own = own_text(sent.text, () if sent.id in claimed else pasted.get(sent.id, ()))
                 item, passages = replace(item, text=own.text), own.left_out
-            said = _said(item)
+            said = said_once(item)
             reason = NOTHING_OWN if passages and not item.text else _unusable(item, said in seen)
+            if not with_messages and item.source is Source.OWN_MESSAGE:
+                reason = NOT_SCORED
             seen.add(said)
             found.append(LearnableItem(item, item.id in excluded, reason, passages, item.id in claimed))
         return found
@@ -184,16 +190,21 @@ def _dated(message: Message, item: PreferenceItem) -> tuple[float, int, Preferen
     return message.created_at.timestamp(), message.id, item
 
 
-def _said(item: PreferenceItem) -> str:
+def said_once(item: PreferenceItem) -> str:
     """What is learned once: a text in whatever spacing and after whatever request; a chat message only where it answers
     the same.
 
     A second copy would judge the vector that the first one made.
     """
-    return item.content_hash if item.source is Source.OWN_MESSAGE else " ".join(item.text.split())
+    return item.content_hash if item.source is Source.OWN_MESSAGE else item.said
+
+
+def is_too_short(text: str) -> bool:
+    """Whether there is nothing to learn from it."""
+    return count_words(text) < MIN_WORDS
 
 
 def _unusable(item: PreferenceItem, known: bool) -> str:
-    if len(item.text.split()) < MIN_WORDS:
+    if is_too_short(item.text):
         return f"too short (under {MIN_WORDS} words)"
     return "the same as another item" if known else ""

@@ -17,11 +17,12 @@ from assistant.profile.comparison import Comparison, Side, compare
 from assistant.profile.influence import Influential, influential
 from assistant.profile.preferences import Preferences
 from assistant.profile.version import IMPORTED, Explanation, Profile, spans_of, version_of
-from assistant.records import SteeringState
+from assistant.records import PreferenceItem, SteeringState
 from assistant.reporting import reports_storage_errors
 from assistant.scratch import scratch_folder
 from storage.errors import NotFoundError
 from storage.private_files import create_private_file
+from storage.records import EffectRecord
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -124,9 +125,7 @@ class Profiles:
         """
         learnable = self._preferences.get(item_id)
         profile = self._shown()
-        record = self._store.effects.latest_for_item(item_id)
-        if record and record.key.item_hash != learnable.item.scored_hash:  # what counts as own words has changed since
-            record = None
+        record = self._scored(learnable.item, profile.model_fingerprint)
         return Explanation(
             item_id=item_id,
             context=learnable.item.context,
@@ -138,6 +137,12 @@ class Profiles:
             left_out=learnable.why_left_out or ("" if record else "it is new since the last rebuild"),
             passages=learnable.passages,
         )
+
+    def _scored(self, item: PreferenceItem, model: str) -> EffectRecord | None:
+        """The latest effects of what counts as own words now: those of the version's model, else of what is there."""
+        records = [one for one in self._store.effects.for_items([item.id]) if one.key.item_hash == item.scored_hash]
+        of_model = [one for one in records if one.key.estimator.startswith(model)]
+        return next(reversed(of_model or records), None)
 
     def influential(self) -> list[Influential]:
         """The texts that moved the vector of the version in use (else the newest), the most first.

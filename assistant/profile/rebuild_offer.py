@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assistant.profile.news import News
-from assistant.profile.preferences import MIN_WORDS
+from assistant.profile.preferences import is_too_short, said_once
 from assistant.profile.version import IMPORTED
 from assistant.records import PreferenceItem, Source
 from assistant.reporting import reports_storage_errors
@@ -31,7 +31,7 @@ class RebuildOffer:
     def __init__(self, store: Store, notes: Path) -> None:
         self._store = store
         self._notes = notes
-        self._marks: dict[str, str] = {}
+        self._marks: dict[str, tuple[int, str]] = {}
         self._known: tuple[int | None, frozenset[str], frozenset[str]] = (None, frozenset(), frozenset())
 
     async def news(self) -> News:
@@ -39,12 +39,13 @@ class RebuildOffer:
         grown = self._store.growth(IMPORTED)
         learned, phrases = self._of_version(grown.version)
         await self._look_through(item_id for item_id in grown.new if item_id not in self._marks)
-        marks = {self._marks[item_id] for item_id in grown.new}
+        # Of copies, in other spacing or after another request, a rebuild learns from one.
+        new = {said for said, mark in map(self._marks.__getitem__, grown.new) if mark and mark not in learned}
         vetoed = phrases & {phrase.casefold() for phrase in self._store.feedback.vetoed_phrases()}
         return News(
             version=grown.version,
             learned=grown.learned,
-            new=len(marks - learned - {""}),
+            new=len(new),
             gone=grown.gone,
             forgotten=grown.stale,
             vetoed=len(vetoed),
@@ -98,8 +99,8 @@ class RebuildOffer:
                 await asyncio.sleep(0)
             self._marks[item_id] = self._mark(item_id)
 
-    def _mark(self, item_id: str) -> str:
-        """Tells a text from others, as learning does; empty where it would not be learned from."""
+    def _mark(self, item_id: str) -> tuple[int, str]:
+        """Hash of what it says, and what tells it from others; the latter empty where it would not be learned from."""
         kind, _, number = item_id.partition(":")
         try:
             if kind == "writing":
@@ -110,5 +111,5 @@ class RebuildOffer:
                 asked = self._store.messages.get(reply.parent_id).text if reply.parent_id else ""
                 item = PreferenceItem(item_id, asked, reply.text, Source.CHOSEN, 0)
         except NotFoundError:  # it went meanwhile
-            return ""
-        return item.content_hash if len(item.text.split()) >= MIN_WORDS else ""
+            return 0, ""
+        return (0, "") if is_too_short(item.text) else (hash(said_once(item)), item.content_hash)

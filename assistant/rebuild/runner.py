@@ -187,8 +187,6 @@ class Rebuild:
         """What the child works on; checked before anything heavy is started."""
         settings = self._settings()
         used = [found.item for found in learnable if found.used]
-        if not settings.preferences.learn_from_own_messages:
-            used = [item for item in used if item.source != "own-message"]
         _check_enough(used)
         path = self._model.path()
         read_header(path)

@@ -62,3 +62,9 @@ def split_items(items: Sequence[PreferenceItem]) -> Split:
     kept_apart = {item.id for item in (*tune, *held_back)}
     fit = tuple(item for item in learnable if item.id not in kept_apart)
     return Split(learnable, measurable, fit, tune, held_back)
+
+
+def for_phrases_only(items: Sequence[PreferenceItem], split: Split) -> list[PreferenceItem]:
+    """Items that no vector learns from, without copies of those that choose and judge: these must not be known."""
+    judging = {item.said for item in (*split.tune, *split.held_back)}
+    return [item for item in items if item not in split.learnable and item.said not in judging]

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
 
+from steering.description.common import WORD, common_words
 from steering.description.habits import FIRST_PERSON, Habits, length_sentence, manner, measure_habits
 from steering.effects.vetoes import vetoed_spans
 from steering.items import PreferenceItem
 from steering.models.chat_model import ChatModel
-from steering.neutral import load_neutral_set
 from steering.profile import Phrase
 from steering.prompts import well_formed
 
@@ -28,8 +26,6 @@ PHRASES_CHARACTERS = 240
 MOST_TOPICS = 5
 TOPIC_WORDS = 3
 WORD_CHARACTERS = 18
-COMMON_TEXTS = 3
-"""Neutral texts that a word stands in before it is nobody's topic."""
 
 _TONES = (
     *("formal", "informal", "friendly", "warm", "personal", "direct", "dry", "blunt", "polite", "humorous", "playful"),
@@ -62,7 +58,6 @@ CHOICES: Mapping[str, tuple[tuple[str, ...], int]] = {
 }
 """What may be said of a field, and how much of it at most."""
 FIELDS = ("tone", "structure", "vocabulary", "topics", "wishes")
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _LETTERS = r"[a-zA-Z0-9'\u00C0-\u1FFF\u2C00-\uD7FF-]"
 
 
@@ -113,7 +108,7 @@ def read_form(reply: str, items: Sequence[PreferenceItem], habits: Habits) -> di
         name: [part for part in said[name] if part in options and part not in _contradicted(habits)][:most]
         for name, (options, most) in CHOICES.items()
     }
-    own = {word.casefold() for item in items for word in _WORD.findall(item.text)}
+    own = {word.casefold() for item in items for word in WORD.findall(item.text)}
     return found | {"topics": [part for part in said["topics"] if _is_topic(part, own)][:MOST_TOPICS]}
 
 
@@ -135,6 +130,8 @@ def sentences(form: Mapping[str, Sequence[str]], habits: Habits) -> str:
 
 def _contradicted(habits: Habits) -> frozenset[str]:
     """Choices that the measured habits speak against."""
+    if not habits.english:
+        return frozenset()
     personal = habits.contraction_share >= 0.015 or habits.first_person_share >= 0.03
     return frozenset({"formal"} if personal else {"informal", "casual", "chatty", "slang"})
 
@@ -154,14 +151,8 @@ def _is_topic(part: str, own: set[str]) -> bool:
     """Whether these are at most TOPIC_WORDS words of the person's, none about themselves or used by everybody."""
     words = part.casefold().split()
     known = all(word in own and len(word) <= WORD_CHARACTERS for word in words)
-    topical = not FIRST_PERSON.search(part) and not {words[0], words[-1]} & _common_words()
+    topical = not FIRST_PERSON.search(part) and not {words[0], words[-1]} & common_words()
     return known and topical and len(words) <= TOPIC_WORDS
-
-
-@cache
-def _common_words() -> frozenset[str]:
-    texts = Counter(word for text in load_neutral_set().texts for word in set(_WORD.findall(text.casefold())))
-    return frozenset(word for word, count in texts.items() if count >= COMMON_TEXTS)
 
 
 def _listed(name: str, one: str, most: int) -> str:

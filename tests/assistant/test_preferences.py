@@ -201,3 +201,20 @@ async def test_what_has_no_passages_keeps_its_hash(assistant):
     assistant.preferences.add_text(text)
     (one,) = assistant.preferences.items()
     assert one.item.scored_hash == PreferenceItem("x", "", text, Source.WRITING, 0).scored_hash
+
+
+async def test_texts_of_scripts_without_blanks_are_not_too_short(assistant):
+    for text in ("我喜欢在晚上烤面包。", "夜にパンを焼くのが好き", "ok 好"):
+        assistant.preferences.add_text(text)
+    assert [item.why_left_out for item in assistant.preferences.items()] == ["", "", "too short (under 3 words)"]
+
+
+async def test_messages_that_the_settings_leave_out_say_so(assistant, add):
+    add(None, "user", "what do you make of it")
+    add(None, "user", "ok")
+    assistant.change_setting("preferences", "learn_from_own_messages", False)
+    assert {item.why_left_out for item in assistant.preferences.items()} == {
+        "your chat messages are not scored, as the settings have it"
+    }
+    assistant.change_setting("preferences", "learn_from_own_messages", True)
+    assert [item.used for item in assistant.preferences.items()] == [True, False]

@@ -104,6 +104,25 @@ def test_explanation_shows_effects_and_phrases(assistant, used):
     assert [phrase.text for phrase in found.phrases] == ["aye"]
 
 
+def test_the_explanation_is_of_the_versions_model_and_of_what_counts_as_own_words_now(assistant, used):
+    writing = assistant.preferences.add_text("aye, that is how", "How?")
+    item = assistant.preferences.get(f"writing:{writing.id}").item
+
+    def scored(estimator: str, logp: float, item_hash: str = item.scored_hash) -> EffectRecord:
+        key = EffectKey(item_hash, "context", estimator, "method")
+        return EffectRecord(key, item.id, (0,), (3,), (-1.0,), (logp,))
+
+    def shown() -> list[float]:
+        return [span.effect for span in assistant.profiles.explain(item.id).spans]
+
+    assistant.store.effects.put_many([scored("a folder's", -1.25)])
+    assert shown() == [0.25], "of what is there"
+    assistant.store.effects.put_many([scored(f"{used.model_fingerprint}-float32", -3.0), scored("a folder's", -9.0)])
+    assert shown() == [2.0]
+    assistant.store.effects.put_many([scored(f"{used.model_fingerprint}-float32", -8.0, "with what was pasted")])
+    assert shown() == [2.0]
+
+
 def test_explanation_gives_both_measures_and_says_what_they_were_taken_against(assistant, used):
     writing = assistant.preferences.add_text("aye, that is how it goes")
     item = assistant.preferences.get(f"writing:{writing.id}").item
@@ -130,6 +149,7 @@ def test_explanation_gives_both_measures_and_says_what_they_were_taken_against(a
             {"left_out": (LeftOut("writing:1", "too short"),)},
             "1 of your texts (the settings and `assistant profile explain` say why)",
         ),
+        ({"tokens_unlearned": 1161}, "1,161 tokens far down long texts, which count for phrases alone"),
         (
             {"items": 10, "history_shown": 25, "history_left_out": 20},
             "each text was compared with 2.5 of the 4.5 before it, on average",

@@ -58,6 +58,12 @@ def write(assistant, *texts: str) -> list[str]:
     return [f"writing:{assistant.preferences.add_text(text).id}" for text in texts]
 
 
+async def test_copies_are_one_new_text_as_a_rebuild_has_it(assistant):
+    write(assistant, "a text of mine", "a  text\nof mine", "another text of mine")
+    assistant.preferences.add_text("a text of mine", "Another request?")
+    assert (await assistant.offer.news()).new == len(would_learn(assistant)) == 2
+
+
 async def test_only_what_would_be_learned_from_is_new(assistant, reply):
     write(assistant, "a text of mine", "Another text of mine.", "too short", QUOTED, f"a text of mine\n\n{QUOTED}")
     up, unrated, down = reply("rated up by me"), reply("never rated by me"), reply("rated down by me")

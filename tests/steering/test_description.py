@@ -122,6 +122,7 @@ def test_habits_by_hand():
         list_share=0.5,
         emoji_share=0.0,
         marks=8 / 8,
+        common_share=3 / 8,  # one, two, three
     )
 
 
@@ -148,6 +149,20 @@ def test_the_template_says_what_was_measured():
     assert "Typical" not in formal
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ich habe das Brot gebacken, und wir haben es am Abend gegessen.",
+        "J'aime bien le pain, mais je pense que c'est trop cher ici.",
+        "我喜欢在晚上烤面包。",
+        "أحب الخبز في المساء",
+    ],
+)
+def test_of_other_languages_nothing_is_said_that_is_a_matter_of_english(text):
+    said = template_description(history(text), [])
+    assert not any(claim in said for claim in ("Lower case", "mpersonal", "No contractions"))
+
+
 @given(texts=st.lists(hard_text.filter(bool), min_size=1, max_size=5), phrases=st.lists(hard_text, max_size=40))
 def test_the_request_is_short_and_says_what_was_measured(texts, phrases):
     items = history(*texts)
@@ -159,7 +174,7 @@ def test_the_request_is_short_and_says_what_was_measured(texts, phrases):
 
 def test_the_longest_request():
     items = history(*["x" * 5000] * 5)
-    request = form_request(items, [Phrase("y" * 500, 1.0, 1, ())], Habits(1e9, 1e9, 1, 1, 1, 1, 1, 1, 1, 1))
+    request = form_request(items, [Phrase("y" * 500, 1.0, 1, ())], Habits(1e9, 1e9, 1, 1, 1, 1, 1, 1, 1, 1, 1))
     assert len(request) <= 1000
 
 
@@ -258,13 +273,13 @@ def test_sentences_by_hand():
         "topics": ["rye", "dutch oven"],
         "wishes": ["brevity"],
     }
-    plain = Habits(100, 15, 0, 0.01, 0.01, 0, 0, 0, 0, 0)
+    plain = Habits(100, 15, 0, 0.01, 0.01, 0, 0, 0, 0, 0, 0.3)
     assert sentences(form, plain) == (
         "The tone is direct, dry and warm. Answers of about 100 words, in medium-long sentences of about 15 words: "
         "steps to follow, in everyday words and abbreviations. Topics: rye, dutch oven. Values brevity."
     )
     assert sentences(EMPTY, plain) == ""
-    lower = Habits(100, 15, 1, 0.05, 0.02, 0, 0, 0, 0, 0)
+    lower = Habits(100, 15, 1, 0.05, 0.02, 0, 0, 0, 0, 0, 0.3)
     assert sentences(EMPTY | {"tone": ["calm"]}, lower) == (
         "The tone is calm. Answers of about 100 words, in medium-long sentences of about 15 words. "
         "Lower case only; personal, often in the first person; informal, with contractions."

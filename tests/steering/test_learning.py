@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
 from steering.calibration.replies import JUDGED_TOKENS, REPLY_TOKENS, compare_replies, repetition
-from steering.calibration.split import MAX_HELD_BACK, MAX_TUNE, MIN_ITEMS, split_items
+from steering.calibration.split import MAX_HELD_BACK, MAX_TUNE, MIN_ITEMS, for_phrases_only, split_items
 from steering.calibration.tuning import CHOOSING_REPLIES, NeutralReplies, choose_settings
 from steering.effects.selection import token_weights
 from steering.errors import TooFewItemsError
@@ -33,6 +33,14 @@ def item(order: int, text: str, context: str = "", source: Source = Source.WRITI
 
 def token_count(tokenizer, text: str) -> int:
     return len(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else 0
+
+
+def test_a_message_that_says_what_judges_is_not_read_for_phrases():
+    texts = [item(order, f"text number {order} of mine") for order in range(8)]
+    typed = [item(n, text, source=Source.OWN_MESSAGE) for n, text in ((8, "text  number 7\nof mine"), (9, "hello you"))]
+    split = split_items([*texts, *typed])
+    assert split.held_back[-1].text == "text number 7 of mine"
+    assert for_phrases_only([*texts, *typed], split) == [typed[1]]
 
 
 @given(

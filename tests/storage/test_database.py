@@ -234,7 +234,7 @@ def test_a_history_of_the_first_version_is_kept_and_scored_anew(path: Path, raw:
         db.write("INSERT INTO conversations (title, created_at, updated_at) VALUES ('kept', ?, ?)", (when, when))
     with Store(path) as store:
         assert [talk.title for talk in store.conversations.list()] == ["kept"]
-        assert store.effects.latest_for_item("message:1") is None
+        assert store.effects.for_items(["message:1"]) == []
     assert [copy.name for copy in backups(path)] == ["history.db.before-0002_history_of_effects"]
 
 

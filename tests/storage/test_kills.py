@@ -116,7 +116,7 @@ def check(store: Store, event: str, told: list[str]) -> None:
         message = store.messages.get(int(told[0]))
         assert (message.text, message.state) == (f"finished {number}", MessageState.COMPLETE)
     elif event == "effect":
-        assert store.effects.latest_for_item(told[0]).logp_without[1] == -float(number)
+        assert store.effects.for_items([told[0]])[-1].logp_without[1] == -float(number)
     elif event == "forgotten":
         with pytest.raises(NotFoundError):
             store.messages.get(int(told[0]))

@@ -96,7 +96,7 @@ def test_float32_comes_back_exactly(store: Store, values: list[float], last: int
     offsets = tuple(last for _ in numbers)
     record = EffectRecord(EffectKey("i", "c", "e", "m"), "message:1", offsets, offsets, numbers, numbers)
     store.effects.put_many([record])
-    found = store.effects.latest_for_item("message:1")
+    [found] = store.effects.for_items(["message:1"])
     assert found == record
     assert [math.copysign(1, x) for x in found.logp_with] == [math.copysign(1, x) for x in numbers]
 
@@ -111,12 +111,12 @@ def test_each_item_keeps_its_own_effects(store: Store, raw: RawQuery):
     twin = effect("message:2", "old")
     store.effects.put_many([old, new, twin])
     assert raw("SELECT count(*) FROM effects") == [(3,)]
-    assert store.effects.latest_for_item("message:1") == new
+    assert store.effects.for_items(["message:1"]) == [old, new]
     store.effects.put_many([effect("message:1", "old", logp=-7.0)])
     assert raw("SELECT count(*) FROM effects") == [(3,)]
-    assert store.effects.latest_for_item("message:1") == effect("message:1", "old", logp=-7.0)
-    assert store.effects.latest_for_item("message:2") == twin
-    assert store.effects.latest_for_item("message:3") is None
+    assert store.effects.for_items(["message:1"]) == [new, effect("message:1", "old", logp=-7.0)]
+    assert store.effects.for_items(["message:2"]) == [twin]
+    assert store.effects.for_items(["message:3"]) == []
 
 
 def test_the_newest_effects_of_an_item_stay(store: Store):
@@ -132,7 +132,6 @@ def test_what_is_stored_again_is_the_latest(store: Store):
     before, after = (effect("message:1", "i", context) for context in ("before", "after"))
     store.effects.put_many([before, after])
     store.effects.put_many([before])
-    assert store.effects.latest_for_item("message:1") == before
     assert store.effects.for_items(["message:1"]) == [after, before]
 
 

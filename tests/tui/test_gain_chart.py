@@ -13,6 +13,7 @@ from assistant.records import Outcome, StrengthPoint
 from tests.tui.reading import until
 from tests.tui.samples import app_of, profile, with_profile
 from tui.widgets.preferences.chart import GainChart, gain_chart
+from tui.widgets.preferences.gain import gain_text
 from tui.widgets.slider import StrengthSlider
 
 PLAIN = profile(3, gain=0.1).outcome
@@ -85,6 +86,12 @@ def test_the_gain_at_the_strength_in_use_is_told_as_far_as_it_was_measured(stren
 def test_without_a_vector_alone_nothing_is_said_of_less_than_was_measured() -> None:
     """The description stays away at strength 0 as well, so that there is no line from there."""
     assert gain_chart(outcome((1.0, 0.2), (1.5, 0.3), form="both"), 0.4).plain.splitlines()[0].endswith("in use: 0.4")
+
+
+def test_whose_texts_judge_is_said() -> None:
+    own = outcome((1.0, 0.1))
+    assert "texts of yours kept aside" in gain_text(own).plain
+    assert "texts kept aside, replies you liked among them, each" in gain_text(replace(own, held_back_liked=True)).plain
 
 
 async def test_it_moves_with_the_slider(settle) -> None:

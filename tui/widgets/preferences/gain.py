@@ -27,9 +27,10 @@ def gain_text(outcome: Outcome) -> Content:
 def _measured(outcome: Outcome) -> Content:
     gain, (low, high) = outcome.gain_nats_per_token, outcome.gain_interval
     sure = "" if low > 0 else " The interval touches zero, so this may be chance."
+    whose = "kept aside, replies you liked among them" if outcome.held_back_liked else "of yours kept aside"
     return Content.assemble(
         ("◆ ", "$text-success" if gain > 0 else "dim"),
-        f"On {count(outcome.held_back, 'text')} of yours kept aside, each token became ",
+        f"On {count(outcome.held_back, 'text')} {whose}, each token became ",
         (f"{abs(likelier(gain)):.1f} % {'likelier' if gain > 0 else 'less likely'}", "bold"),
         f".{sure}\n",
         (f"  {gain:+.3f} nats/token (95 %: {low:+.3f} to {high:+.3f})", "dim"),
