@@ -34,7 +34,7 @@ class WordEffect:
 class _Tally:
     effect: float = 0.0
     count: int = 0
-    item_ids: dict[str, None] = field(default_factory=dict)
+    by_item: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
 def rank_phrases(
@@ -58,11 +58,15 @@ def rank_phrases(
             spellings[_key(run)][" ".join(run)] += 1
     tallies = _tally(words, spellings)
     phrases = [
-        Phrase(spellings[key].most_common(1)[0][0], round(t.effect, 4), t.count, tuple(t.item_ids))
+        Phrase(spellings[key].most_common(1)[0][0], round(t.effect, 4), t.count, _strongest_first(t.by_item))
         for key, t in tallies.items()
         if t.effect > 0
     ]
     return tuple(sorted(phrases, key=_rank)[:limit])
+
+
+def _strongest_first(effects: Mapping[str, float]) -> tuple[str, ...]:
+    return tuple(sorted(effects, key=lambda item_id: -effects[item_id]))
 
 
 def _rank(phrase: Phrase) -> tuple[bool, float, str]:
@@ -114,9 +118,10 @@ def _tally(
                 key = tuple(keys[start : start + length])
                 if key in wanted:
                     tally = found[key]
-                    tally.effect += sum(w.effect for w in item_words[start : start + length])
+                    effect = sum(w.effect for w in item_words[start : start + length])
+                    tally.effect += effect
                     tally.count += 1
-                    tally.item_ids[item_id] = None
+                    tally.by_item[item_id] += effect
     return found
 
 

@@ -21,7 +21,7 @@ BAR_CELLS = 10
 
 
 class PhraseTable(Vertical):
-    """Phrases by effect; enter leads to the text, v vetoes."""
+    """Phrases, the most telling first; enter leads to the text, v vetoes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,w", "why", "Why?", id="phrase.why"),
@@ -51,8 +51,8 @@ class PhraseTable(Vertical):
         table.add_column("", width=8)
 
     def show(self, phrases: tuple[Phrase, ...]) -> None:
-        """Show the strongest phrases first."""
-        self._phrases = tuple(sorted(phrases, key=lambda one: -one.effect))[:ROWS]
+        """Show phrases in their order: that of the mean effect, in which what everybody writes comes late."""
+        self._phrases = phrases[:ROWS]
         vetoed = set(self._preferences.vetoed_phrases())
         table = self.query_one(DataTable)
         row = table.cursor_row
@@ -71,7 +71,7 @@ class PhraseTable(Vertical):
         self.action_why()
 
     def action_why(self) -> None:
-        """Go to the first text that the phrase comes from."""
+        """Go to the text in which the phrase has the largest effect."""
         phrase = self._current()
         if phrase is not None and phrase.item_ids:
             self.post_message(self.Why(phrase.item_ids[0]))
