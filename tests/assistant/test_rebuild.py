@@ -35,7 +35,7 @@ KEYS = {
     *("nll_steered", "gain_nats_per_token", "kl_neutral", "seconds", "vector_path"),
 }
 SCORED = "SELECT item_id, length(starts) / length(ends), length(logp_with) / 4 FROM effects ORDER BY item_id"
-SECONDS = 900
+SECONDS = 1500
 BEFORE_THE_KILL = 6
 
 

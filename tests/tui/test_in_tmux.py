@@ -32,7 +32,11 @@ from tests.assistant.test_rebuild import TEXTS
 from tests.tiny_models import write_tiny_model
 from tests.tui.tmux import INSTALLED, Tmux
 
-pytestmark = [pytest.mark.bundled, pytest.mark.skipif(not INSTALLED, reason="tmux is not installed")]
+pytestmark = [
+    pytest.mark.bundled,
+    pytest.mark.skipif(not INSTALLED, reason="tmux is not installed"),
+    pytest.mark.timeout(2700),
+]
 
 NAME = "larger-q4_k_m.gguf"
 WANTED = f"{REPOSITORY}:{NAME}"
