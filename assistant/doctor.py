@@ -12,6 +12,7 @@ from assistant.app import Assistant
 from assistant.check import Check
 from assistant.errors import AssistantError
 from assistant.models.header import read_header
+from assistant.profile.counted import counted
 from assistant.profile.vectors import ImportedVector
 from assistant.rebuild.check import check_parity
 from assistant.records import Loaded
@@ -87,7 +88,7 @@ def _speed(loaded: Loaded) -> str:
 
 def _items(assistant: Assistant) -> str:
     items = assistant.preferences.items()
-    return f"{sum(item.used for item in items)} of {len(items)} texts can be learned from"
+    return counted(items)
 
 
 def _model(assistant: Assistant) -> str:

@@ -22,7 +22,7 @@ class LoadAttempts:
     def noted(self, fingerprint: str) -> Iterator[None]:
         """Note that a model is being loaded; the note stays where the engine or the app itself dies meanwhile."""
         for earlier in self._notes(fingerprint):
-            earlier.unlink(missing_ok=True)
+            _remove(earlier)
         note = self._folder / f"loading-{fingerprint}-{os.getpid()}"
         with suppress(OSError):  # a full disk must not keep anybody from chatting
             create_private_file(note)
@@ -35,7 +35,7 @@ class LoadAttempts:
             raise
         finally:
             if not died:
-                note.unlink(missing_ok=True)
+                _remove(note)
 
     def crashed(self, fingerprint: str) -> bool:
         """Whether the engine or an app died when this model was last loaded."""
@@ -50,3 +50,8 @@ class LoadAttempts:
             identity = note.read_text(encoding="utf-8")
             return identity != own_identity() and bool(identity) and is_running(identity)
         return True  # gone meanwhile: loaded
+
+
+def _remove(note: Path) -> None:
+    with suppress(OSError):  # a read-only file system says so even of what is not there
+        note.unlink(missing_ok=True)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual.widgets import TextArea
 
 from assistant.app import Assistant
+from assistant.errors import AssistantError
 from assistant.records import MessageState, Origin
 from storage.store import Store
 from tests.tui.doubles import ScriptedAssistant
@@ -16,6 +18,7 @@ from tests.tui.samples import app_of, with_conversations
 from tui.app import AssistantApp
 from tui.widgets.messages import MessageList
 from tui.widgets.prompt import Prompt
+from tui.widgets.text_modal import TextModal
 from tui.widgets.waiting import WaitingMessages
 
 
@@ -47,6 +50,48 @@ async def test_up_recalls_what_was_sent_and_down_comes_back(settle) -> None:
         assert prompt(app).text == ""
         await pilot.press("up", "up", "x", "up", "down")
         assert prompt(app).text == "firstx"
+
+
+@pytest.mark.parametrize("where", ["in a conversation", "in a chat that is not begun"])
+async def test_what_cannot_be_stored_is_written_there_again(settle, monkeypatch: pytest.MonkeyPatch, where) -> None:
+    assistant = with_conversations()
+
+    def full(*_: object, **__: object) -> None:
+        raise AssistantError("history.db: the disk is full; free some space")
+
+    for name in ("_said", "new_conversation"):
+        monkeypatch.setattr(assistant.chat, name, full)
+    app = app_of(assistant)
+    async with app.run_test(notifications=True) as pilot:
+        if where != "in a conversation":
+            await pilot.press("ctrl+n")
+        await write(pilot, "precious words")
+        await settle(pilot, lambda: prompt(app).text == "precious words")
+        assert any("disk is full" in one.message for one in app._notifications)
+        monkeypatch.undo()
+        await pilot.press("enter")
+        await settle(pilot, lambda: "precious words" in texts(app))
+
+
+async def test_an_edited_reply_that_cannot_be_stored_stays_open(settle, monkeypatch: pytest.MonkeyPatch) -> None:
+    assistant = with_conversations()
+
+    def full(*_: object) -> None:
+        raise AssistantError("history.db: the disk is full; free some space")
+
+    app = app_of(assistant)
+    async with app.run_test(notifications=True) as pilot:
+        monkeypatch.setattr(assistant.chat, "edit_reply", full)
+        await pilot.press("shift+tab", "e")
+        await settle(pilot, lambda: isinstance(app.screen, TextModal))
+        first = app.screen
+        await pilot.press("!", "ctrl+s")
+        await settle(pilot, lambda: isinstance(app.screen, TextModal) and app.screen is not first)
+        assert "!" in app.screen.query_one(TextArea).text
+        monkeypatch.undo()
+        await pilot.press("ctrl+s")
+        await settle(pilot, lambda: not isinstance(app.screen, TextModal))
+        assert any("!" in text for text in texts(app))
 
 
 async def test_a_recalled_command_is_sent_again_and_offers_nothing(settle) -> None:

@@ -232,7 +232,11 @@ class ChatScreen(ConversingScreen):
 
     def on_writing_sent(self, event: Writing.Sent) -> None:
         with telling(self):
-            conversation_id = self._conversation()
+            try:
+                conversation_id = self._conversation()
+            except AssistantError:  # there is no room for one
+                self._writing.give_back(self.shown, event.text)
+                raise
             if self.live.running:
                 self._writing.wait(conversation_id, event.text)
             else:
@@ -264,26 +268,29 @@ class ChatScreen(ConversingScreen):
         return self._messages.conversation_id
 
     def _send(self, conversation_id: int, text: str) -> None:
-        self.converse(self._chat.send(conversation_id, text), conversation_id)
+        self.converse(self._chat.send(conversation_id, text), conversation_id, text)
         self._writing.store(conversation_id)
 
-    def converse(self, events: AsyncIterator[ChatEvent], conversation_id: int) -> None:
-        """Begin to show a reply as it streams."""
+    def converse(self, events: AsyncIterator[ChatEvent], conversation_id: int, said: str = "") -> None:
+        """Begin to show a reply as it streams; what was said is written again where it could not be stored."""
         self.live.running = True
         self.refresh_bindings()
-        self._reply = self._follow(events, conversation_id)
+        self._reply = self._follow(events, conversation_id, said)
 
     @work(group="reply")
-    async def _follow(self, events: AsyncIterator[ChatEvent], conversation_id: int) -> None:
+    async def _follow(self, events: AsyncIterator[ChatEvent], conversation_id: int, unsent: str) -> None:
         began = time.monotonic()
         try:
             async for event in self.live.follow(events):
                 if isinstance(event, UserMessage | ReplyFinished):
                     self.show_conversations()
                 if isinstance(event, UserMessage):
+                    unsent = ""
                     await self._load_over.wait()
             self._status.show_idle()
         except AssistantError as error:
+            if unsent:
+                self._writing.give_back(conversation_id, unsent)
             with telling(self):
                 await self._finish_failed(conversation_id)
             await self.show_error(error)

@@ -16,8 +16,8 @@ class ConversingScreen(Screen[None]):
 
     live: LiveReply
 
-    def converse(self, events: AsyncIterator[ChatEvent], conversation_id: int) -> None:
-        """Show a reply as it streams."""
+    def converse(self, events: AsyncIterator[ChatEvent], conversation_id: int, said: str = "") -> None:
+        """Show a reply as it streams; what was said is written again where it could not be stored."""
         raise NotImplementedError
 
     @property

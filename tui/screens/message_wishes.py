@@ -107,20 +107,21 @@ class MessageWishes:
                 await self._screen.open(conversation_id)
                 self._screen.action_to_prompt()
 
-    async def _edit(self, view: MessageView) -> None:
+    async def _edit(self, view: MessageView, unsaved: str = "") -> None:
         record = view.record
         reply = record.role == "assistant"
         title = "The reply as you would have liked it" if reply else "Your message; it is answered anew"
-        text = await self._screen.app.push_screen_wait(TextModal(title, record.text, self._chat.pastes))
+        text = await self._screen.app.push_screen_wait(TextModal(title, unsaved or record.text, self._chat.pastes))
         if text is None:
             return
         if not reply:
-            self._screen.converse(self._chat.edit_own(record.id, text), record.conversation_id)
+            self._screen.converse(self._chat.edit_own(record.id, text), record.conversation_id, text)
             return
         try:
             edited = self._chat.edit_reply(record.id, text)
         except AssistantError as error:
             await self._screen.show_error(error)
+            await self._edit(view, text)  # what was written is not lost
             return
         (await self._messages.place(edited)).focus()
 

@@ -20,6 +20,7 @@ from assistant.app import Assistant
 from assistant.errors import AssistantError
 from assistant.models.examine import Finding
 from assistant.models.local import BUNDLED, OURS, ModelInfo
+from assistant.profile.counted import texts_to_learn_from
 from assistant.trial import examine_and_try
 from assistant.visible import one_line, sanitise
 from tui.download_job import DownloadJob
@@ -223,7 +224,7 @@ class ModelsScreen(Screen[None]):
         keys = keys_of(self)
         if self._offer.version is not None:
             return offer_words(self._offer, 0, "", keys)
-        texts = sum(item.used for item in self._assistant.preferences.items())
+        texts = texts_to_learn_from(self._assistant.preferences.items())
         return offer_words(self._offer, texts, (await self._assistant.rebuild.expectation()).words, keys)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -87,9 +87,12 @@ class Writing(Vertical):
 
     def keep_waiting(self, conversation_id: int) -> None:
         """What waits in a conversation becomes its draft, before what is written there."""
-        if not (waiting := self._waiting.drop(conversation_id)):
-            return
-        text = "\n\n".join(text for text in (*waiting, self._drafts.read(conversation_id)) if text)
+        if waiting := self._waiting.drop(conversation_id):
+            self.give_back(conversation_id, *waiting)
+
+    def give_back(self, conversation_id: int | None, *texts: str) -> None:
+        """Texts that are not sent become the draft of a conversation, before what is written there."""
+        text = "\n\n".join(text for text in (*texts, self._drafts.read(conversation_id)) if text)
         if conversation_id == self._shown:
             self._prompt.put(text)
         self._drafts.changed(conversation_id, text)

@@ -13,6 +13,7 @@ from textual.widgets import DataTable, Static
 
 from assistant.app import Assistant
 from assistant.errors import AssistantError
+from assistant.profile.counted import counted
 from assistant.profile.left_out import passage_lines, passages_in_words
 from assistant.profile.preferences import LearnableItem
 from assistant.profile.version import Explanation
@@ -100,9 +101,7 @@ class LearnedPanel(Vertical):
             table.focus()
 
     def _summarise(self) -> None:
-        used = sum(one.used for one in self._items.values())
-        total = count(len(self._items), "text")
-        text = f"{used} of {total} will be learned from · {{learned.toggle}}: out or in · {{learned.add}}: add a text"
+        text = f"{counted(self._items.values())} · {{learned.toggle}}: out or in · {{learned.add}}: add a text"
         if not self._items:
             text = (
                 "Nothing to learn from yet: rate or edit replies, "

@@ -14,11 +14,12 @@ from textual.signal import Signal
 from textual.widgets import Button, Static
 
 from assistant.app import Assistant
+from assistant.profile.counted import counted
 from assistant.profile.influence import Influential, influential
 from assistant.profile.left_out import left_out_in_words
 from assistant.records import Outcome
 from assistant.visible import one_line, sanitise
-from tui.figures import bar, count, duration, likelier
+from tui.figures import bar, duration, likelier
 from tui.hints import keys_of, with_keys
 from tui.rebuild_job import RebuildJob
 from tui.stages import stage_words, stages_to_come
@@ -73,11 +74,10 @@ class RebuildPanel(VerticalScroll, can_focus=False):
         with telling(self):
             items = self._assistant.preferences.items()
             current = self._assistant.profiles.current()
-            used = sum(one.used for one in items)
             kept = " Your own description is kept." if current is not None and current.description_edited else ""
             text = (
                 "Finds which of your words are yours rather than the question's, and steers the model with them.\n"
-                f"{used} of {count(len(items), 'text')} will be learned from.{kept} You can go on chatting meanwhile."
+                f"{counted(items)}.{kept} You can go on chatting meanwhile."
             )
             self.query_one("#rebuild-intro", Static).update(Content(text))
             if not self._job.running:
