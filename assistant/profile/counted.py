@@ -14,8 +14,9 @@ def counted(items: Collection[LearnableItem]) -> str:
     texts = len(items) - len(messages)
     said = f"{texts_to_learn_from(items):,} of {texts:,} {'text' if texts == 1 else 'texts'} will be learned from"
     if messages:
-        read = sum(one.used for one in messages)
-        said += f", and words and phrases of {read:,} of {len(messages):,} chat messages"
+        read, total = sum(one.used for one in messages), len(messages)
+        said += ", and words and phrases of " + (f"{read:,} of " if read < total else "")
+        said += f"{total:,} chat {'message' if total == 1 else 'messages'}"
     return said
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import stat
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +135,14 @@ def test_a_note_of_a_process_that_still_loads_is_no_crash(tmp_path, monkeypatch)
         assert LoadAttempts(tmp_path).crashed(FINGERPRINT)
         assert not LoadAttempts(tmp_path).crashed("0" * 32)
     assert not attempts.crashed(FINGERPRINT)
+
+
+def test_a_read_only_disk_keeps_nobody_from_loading(tmp_path, monkeypatch):
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    (tmp_path / f"loading-{FINGERPRINT}-1").touch()
+    for name in ("unlink", "write_text"):
+        monkeypatch.setattr(Path, name, read_only)
+    with LoadAttempts(tmp_path).noted(FINGERPRINT):
+        pass
