@@ -147,7 +147,7 @@ async def _evaluated(
     from assistant.conversation.sampling import sampling_in_use
     from assistant.evaluation.report import outcome
     from assistant.evaluation.results import Results
-    from assistant.evaluation.runner import Evaluation, as_read, measured_people, rows_of
+    from assistant.evaluation.runner import Evaluation, as_read, rows_of
     from assistant.scratch import scratch_folder
     from assistant.visible import sanitise
     from steering.evaluation.plot import draw
@@ -166,11 +166,12 @@ async def _evaluated(
     unread = _too_long(data, results)
     for line in unread:
         say_left_out(line)
-    people = measured_people(data.people, measures.methods, results)
+    rows = rows_of(data.people, measures.methods, results)
+    people = [person for person in data.people if person.user_id in rows]
     if not people:
         raise AssistantError("nobody could be measured; see the lines above")
     found = outcome(
-        rows_of(people, measures.methods, results),
+        rows,
         [as_read(person, results) for person in people],
         [*data.left_out, *unread],
         [results.effects[key] for person in people if (key := person_key(person)) in results.effects],

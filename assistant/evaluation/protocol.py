@@ -111,7 +111,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class MethodResult:
-    """See `steering.evaluation.study.Measured`; `other` is whose vector was another person's."""
+    """See `steering.evaluation.study.Measured`; `other` and `other_key` are whose vector was another person's."""
 
     key: str
     user_id: str
@@ -129,6 +129,7 @@ class MethodResult:
     seconds: dict[str, float]
     peak_mib: float
     other: str
+    other_key: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Results:
                 self._append(b"\n")  # a run was killed while it wrote
             self.effects: dict[str, EffectsFound] = {}
             self.methods: dict[tuple[str, str], MethodResult] = {}
+            self.with_others: dict[tuple[str, str], MethodResult] = {}
             self.too_long: dict[tuple[str, str], TooLong] = {}
             self.profiles: dict[str, ProfileLearned] = {}
             self.following: dict[tuple[str, str], FollowingResult] = {}
@@ -60,6 +61,8 @@ class Results:
 
     def _remember(self, row: Row) -> None:
         match row:
+            case MethodResult() if row.other_key:
+                self.with_others[row.key, row.other_key] = row
             case MethodResult():
                 self.methods[row.key, row.method] = row
             case TooLong():

@@ -51,7 +51,7 @@ class Evaluation:
 
         Raises: EvaluationError: no model, out of memory, a crash; what was measured is kept.
         """
-        subjects = [_subject(person, measures.methods, results) for person in people]
+        subjects = _subjects(people, measures.methods, results)
         if not any(subject.methods for subject in subjects):
             return
         request = Evaluate(
@@ -68,25 +68,48 @@ class Evaluation:
                 yield step
 
 
-def _subject(person: Person, methods: Sequence[str], results: Results) -> Subject:
-    """The person with the methods that are still to be measured."""
+def _subjects(people: Sequence[Person], methods: Sequence[str], results: Results) -> list[Subject]:
+    """The people with the methods that are still to be measured."""
+    others, found = others_of(people, results), []
+    for person in people:
+        key, known = person_key(person), _known(person, methods, others, results)
+        measurable = methods if as_read(person, results).usable else ()
+        wanted = [name for name in measurable if name != OTHER_PERSON or person.user_id in others]
+        shared = results.methods.get((key, SHARED))
+        found.append(
+            Subject(
+                key,
+                person.user_id,
+                person.history,
+                person.test,
+                tuple(name for name in wanted if name not in known),
+                results.effects[key].effects if key in results.effects else (),
+                dict(shared.vector) if shared else {},
+            )
+        )
+    return found
+
+
+def _known(
+    person: Person, methods: Sequence[str], others: Mapping[str, str], results: Results
+) -> dict[str, MethodResult]:
+    """The person's results that count, by method: with another's vector only where it is that of who is the other."""
     key = person_key(person)
-    shared = results.methods.get((key, SHARED))
-    return Subject(
-        key,
-        person.user_id,
-        person.history,
-        person.test,
-        tuple(name for name in methods if (key, name) not in results.methods),
-        results.effects[key].effects if key in results.effects else (),
-        dict(shared.vector) if shared else {},
-    )
+    found = {name: results.methods.get((key, name)) for name in methods}
+    if OTHER_PERSON in methods:
+        found[OTHER_PERSON] = results.with_others.get((key, others.get(person.user_id, "")))
+    return {name: result for name, result in found.items() if result}
 
 
-def measured_people(people: Sequence[Person], methods: Sequence[str], results: Results) -> list[Person]:
-    """People with every method; `other-person` is missing where there is nobody else."""
-    wanted = set(methods) - {OTHER_PERSON}
-    return [person for person in people if all((person_key(person), name) in results.methods for name in wanted)]
+def others_of(people: Sequence[Person], results: Results) -> dict[str, str]:
+    """The key of whose vector is another person's, by user id: the one before, of those who can be measured.
+
+    The first one's is that of the last; who is alone has nobody.
+    """
+    usable = [person for person in people if as_read(person, results).usable]
+    if len(usable) < 2:
+        return {}
+    return {person.user_id: person_key(usable[place - 1]) for place, person in enumerate(usable)}
 
 
 def as_read(person: Person, results: Results) -> Person:
@@ -102,9 +125,7 @@ def as_read(person: Person, results: Results) -> Person:
 def rows_of(
     people: Sequence[Person], methods: Sequence[str], results: Results
 ) -> dict[str, Mapping[str, MethodResult]]:
-    """The results by user id and method."""
-    found: dict[str, Mapping[str, MethodResult]] = {}
-    for person in people:
-        key = person_key(person)
-        found[person.user_id] = {name: results.methods[key, name] for name in methods if (key, name) in results.methods}
-    return found
+    """The results by user id and method, of people with every method; `other-person` is missing for who is alone."""
+    others, wanted = others_of(people, results), set(methods) - {OTHER_PERSON}
+    found = {person.user_id: _known(person, methods, others, results) for person in people}
+    return {user: own for user, own in found.items() if wanted <= own.keys()}

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from assistant.rebuild.llama_chat import LlamaChat
     from steering.calibration.tuning import NeutralReplies
     from steering.effects.token_effects import TokenEffects
+    from steering.evaluation.people import Person
     from steering.evaluation.study import Measured, Study, Vector
     from steering.models.estimator import Estimator
 
@@ -51,11 +52,12 @@ def _evaluate(request: Evaluate, emit: Emit) -> Evaluated:
     chat, estimator, neutral = open_models(request.setup, emit, few_replies=request.extent == "quick")
     run = _Run(_study(request, estimator, chat, neutral), emit)
     subjects = [_readable(subject, estimator, chat, emit) for subject in request.subjects]
-    # Another person's vector is that of the one before; the first one's is there only when the last one's is.
+    subjects = [subject for subject in subjects if _person(subject).usable]
     for place, subject in enumerate(subjects):
         run.measure(subject, tuple(name for name in subject.methods if name != OTHER_PERSON))
         if OTHER_PERSON in subject.methods and place > 0:
             run.measure(subject, (OTHER_PERSON,), subjects[place - 1])
+    # The last one's vector is there only now.
     if len(subjects) > 1 and OTHER_PERSON in subjects[0].methods:
         run.measure(subjects[0], (OTHER_PERSON,), subjects[-1])
     return Evaluated()
@@ -90,24 +92,20 @@ class _Run:
         self._vectors: dict[str, Vector] = {}
 
     def measure(self, subject: Subject, methods: tuple[str, ...], other: Subject | None = None) -> None:
-        """Measure what can be measured; a person whose texts are all too long has nothing."""
-        from steering.calibration.split import MIN_ITEMS
-        from steering.evaluation.people import Person
-
-        vector = self._vector(other) if other else None
-        usable = len(subject.history) >= MIN_ITEMS and subject.test and (vector or not other)
-        if not (methods and usable):
+        """Measure the methods; `other` is whose vector is another person's."""
+        if not methods:
             return
+        vector = self._vector(other) if other else None
         # Another person's vector needs no effects: nothing is learned from this one's texts.
         effects = {} if other else self._effects(subject)
-        measured = self._study.subject(Person(subject.user_id, subject.history, subject.test), effects)
+        measured = self._study.subject(_person(subject), effects)
         for name in methods:
             self._emit(Begun(subject.user_id, name))
             restart_peak()
             found = measured.measure(name, vector)
             if found.vector:
                 self._vectors[subject.key] = found.vector
-            self._emit(_result(subject, name, found, other.user_id if other else ""))
+            self._emit(_result(subject, name, found, other))
 
     def _vector(self, subject: Subject) -> Vector:
         import numpy as np
@@ -171,7 +169,13 @@ def _readable(subject: Subject, estimator: Estimator, chat: LlamaChat, emit: Emi
     return replace(subject, history=kept[0], test=kept[1])
 
 
-def _result(subject: Subject, name: str, found: Measured, other: str) -> MethodResult:
+def _person(subject: Subject) -> Person:
+    from steering.evaluation.people import Person
+
+    return Person(subject.user_id, subject.history, subject.test)
+
+
+def _result(subject: Subject, name: str, found: Measured, other: Subject | None) -> MethodResult:
     return MethodResult(
         key=subject.key,
         user_id=subject.user_id,
@@ -188,7 +192,8 @@ def _result(subject: Subject, name: str, found: Measured, other: str) -> MethodR
         vector={block: tuple(direction.tolist()) for block, direction in found.vector.items()},
         seconds=dict(found.seconds),
         peak_mib=peak_mib(),
-        other=other,
+        other=other.user_id if other else "",
+        other_key=other.key if other else "",
     )
 
 

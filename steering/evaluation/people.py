@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from steering.calibration.split import MIN_ITEMS
 from steering.items import PreferenceItem
 
 
@@ -16,6 +17,11 @@ class Person:
     user_id: str
     history: tuple[PreferenceItem, ...]
     test: tuple[PreferenceItem, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is enough to learn from (MIN_ITEMS texts) and something to measure on."""
+        return len(self.history) >= MIN_ITEMS and bool(self.test)
 
 
 def draw(people: Sequence[Person], count: int, seed: int) -> list[Person]:

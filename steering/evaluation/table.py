@@ -38,7 +38,9 @@ def markdown(found: Mapping[str, Any]) -> str:
     ]
     for name, method in sorted(found["methods"].items(), key=lambda entry: entry[1]["gain_mean"]):
         gain = (_signed(method["gain_mean"]), _interval(method["gain_ci"]), f"{method['share_helped']:.0%}")
-        lines.append(_row(name, *gain, *(_figure(method[key], form) for _, key, form in columns)))
+        own = len(method["by_person"])
+        shown = name if own == found["people"] else f"{name} ({own} people)"
+        lines.append(_row(shown, *gain, *(_figure(method[key], form) for _, key, form in columns)))
     lines += ["", _row("difference on the same people", "nats/token", "95 %", "people"), _row(*["---"] * 4)]
     for name, pair in found["pairs"].items():
         if _tells(name):

@@ -12,7 +12,8 @@ import pytest
 from assistant.evaluation.protocol import MethodResult, TooLong
 from assistant.evaluation.report import outcome
 from assistant.evaluation.results import Results
-from assistant.evaluation.runner import as_read
+from assistant.evaluation.runner import Evaluation, Measures, as_read, rows_of
+from steering.evaluation.names import OTHER_PERSON, SHARED
 from steering.evaluation.people import Person
 from steering.evaluation.reading import person_key
 from steering.items import PreferenceItem, Source
@@ -168,7 +169,7 @@ def test_damage_is_measured_on_the_folder_that_is_named(cli, tmp_path):
 
 
 def test_rows_of_another_model_or_seed_do_not_count(tmp_path):
-    nothing = {"curve": (), "blocks": (), "replies": (), "vector": {}, "seconds": {}, "other": ""}
+    nothing = {"curve": (), "blocks": (), "replies": (), "vector": {}, "seconds": {}, "other": "", "other_key": ""}
     figures = {"gain": 0.1, "kl": 0.1, "nll_unsteered": 3.0, "chosen_kl": 0.1, "perplexity": None, "accuracy": None}
     row = MethodResult(key="k", user_id="a", method="caa", peak_mib=1.0, **nothing, **figures)
     Results(tmp_path / "r.jsonl", "one").add(row)
@@ -186,8 +187,83 @@ def test_replies_are_held_against_the_texts_that_they_answer(tmp_path):
     results.add(TooLong(person_key(person), "a", "t0", 5000, 2048))
     read = as_read(person, results)
     assert [item.id for item in read.test] == ["t1", "t2"] and read.history == history
-    nothing = {"curve": (), "blocks": (), "vector": {}, "seconds": {}, "other": ""}
+    nothing = {"curve": (), "blocks": (), "vector": {}, "seconds": {}, "other": "", "other_key": ""}
     figures = {"gain": 0.0, "kl": 0.0, "nll_unsteered": 3.0, "chosen_kl": 0.0, "perplexity": None, "accuracy": None}
     row = MethodResult("k", "a", "unsteered", peak_mib=1.0, replies=tuple(texts[1:]), **nothing, **figures)
     found = outcome({"a": {"unsteered": row}}, [read], (), (), model="m", fingerprint="f", seed=0)
     assert found["methods"]["unsteered"]["rouge_1"] == 1.0
+
+
+def someone(user: str, *more: str) -> Person:
+    texts = [PreferenceItem(f"{user} {k}", "", f"text {k} of {user}", Source.WRITING, float(k)) for k in range(4)]
+    texts += [PreferenceItem(text, "", text, Source.WRITING, 9.0) for text in more]
+    return Person(user, tuple(texts), (PreferenceItem("t", "why?", f"test of {user}", Source.WRITING, 10.0),))
+
+
+def result(person: Person, method: str, other: Person | None = None) -> MethodResult:
+    nothing = {"curve": (), "blocks": (), "replies": (), "vector": {1: (0.5,)}, "seconds": {}}
+    figures = {"gain": 0.1, "kl": 0.1, "nll_unsteered": 3.0, "chosen_kl": 0.1, "perplexity": None, "accuracy": None}
+    whose = {"other": other.user_id, "other_key": person_key(other)} if other else {"other": "", "other_key": ""}
+    return MethodResult(person_key(person), person.user_id, method, peak_mib=1.0, **nothing, **figures, **whose)
+
+
+def finished(path: Path, people: list[Person]) -> Results:
+    """Everything of the people, each with the vector of the one before."""
+    results = Results(path, "one")
+    for place, person in enumerate(people):
+        results.add(result(person, SHARED))
+        if len(people) > 1:
+            results.add(result(person, OTHER_PERSON, people[place - 1]))
+    return results
+
+
+def others_in(people: list[Person], results: Results) -> dict[str, str]:
+    rows = rows_of(people, (SHARED, OTHER_PERSON), results)
+    return {user: own[OTHER_PERSON].other for user, own in rows.items() if OTHER_PERSON in own}
+
+
+def test_another_persons_vector_counts_only_while_it_is_that_of_who_is_the_other_now(tmp_path):
+    a, b, c = people = [someone("a"), someone("b"), someone("c")]
+    results = finished(tmp_path / "r.jsonl", people)
+    assert others_in(people, results) == {"a": "c", "b": "a", "c": "b"}
+    assert others_in([a, b], results) == {"b": "a"}
+    assert others_in([a, someone("b", "a new text"), c], results) == {"a": "c"}
+    results.add(result(a, OTHER_PERSON, b))
+    assert others_in([a, b], results) == {"a": "b", "b": "a"}
+    again = Results(tmp_path / "r.jsonl", "one")
+    assert others_in(people, again) == {"a": "c", "b": "a", "c": "b"}
+
+
+def test_a_person_who_cannot_be_measured_is_nobodys_other(tmp_path):
+    a, b, c = people = [someone("a"), someone("b"), someone("c")]
+    results = finished(tmp_path / "r.jsonl", people)
+    results.add(TooLong(person_key(b), "b", b.history[0].id, 5000, 2048))
+    results.add(result(c, OTHER_PERSON, a))
+    assert others_in(people, results) == {"a": "c", "c": "a"}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_what_is_finished_loads_no_model(tmp_path, count):
+    """One person alone has nobody whose vector could be the other's; one whose texts are too long has nothing."""
+    people = [someone(user) for user in "abc"[:count]]
+    results, unread = finished(tmp_path / "r.jsonl", people), someone("d")
+    results.add(TooLong(person_key(unread), "d", "t", 5000, 2048))
+    measures = Measures((SHARED, OTHER_PERSON))
+    steps = Evaluation(None, None, None).run([*people, unread], measures, results)
+    assert [step async for step in steps] == []
+
+
+def test_who_is_the_other_is_the_nearest_person_that_can_be_measured(cli, tmp_path):
+    data, out = write_people(tmp_path / "people.jsonl"), tmp_path / "out.json"
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    for row in rows:
+        if row["user_id"] == "shouting" and row["order"] < 5:
+            row["prompt"] = "why is it so? " * 1200
+    data.write_text("\n".join(map(json.dumps, rows)))
+    arguments = ("evaluate", data, "--gain-only", "--methods", "steerx-optimized,other-person", "--json", out)
+    result = cli(*arguments, timeout=SECONDS)
+    assert result.returncode == 0, result.stderr.decode()
+    whose = {own["user_id"]: own["other"] for own in json.loads(out.read_text())["methods"][OTHER_PERSON]["by_person"]}
+    assert whose == {"careless": "old", "old": "careless"}
+    again = cli(*arguments, timeout=SECONDS)
+    assert again.stdout == result.stdout and b"] model" not in again.stderr

@@ -63,3 +63,8 @@ def test_the_table_shows_what_was_measured_and_for_how_many_it_is_better():
     assert "ROUGE" not in markdown(one) and "KL" in markdown(one)
     asked = of_method([on_person("a", 0.1, rouge_l=0.25), on_person("b", 0.1)])
     assert "| ROUGE-L |" in markdown(one | {"methods": {"caa": asked}})
+
+
+def test_the_table_says_where_a_row_is_over_fewer_people():
+    shown = markdown(outcome(caa={"a": 0.1, "b": 0.3}, other_person={"a": 0.2}))
+    assert "| caa |" in shown and "| other-person (1 people) |" in shown
