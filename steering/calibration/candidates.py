@@ -98,6 +98,7 @@ def at_kl(
     candidate: Candidate, kl: Callable[[Mapping[int, Tensor]], float], target: float, within: float = 0.1
 ) -> Candidate:
     """The candidate at the dose whose KL meets the target within a share of it, at most MAX_DOSE; with that KL."""
+    candidate = candidate.at_dose(min(MAX_DOSE, candidate.dose))
     for _ in range(_TRIES):
         found = kl(candidate.directions())
         candidate = replace(candidate, kl=found)

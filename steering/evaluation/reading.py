@@ -88,16 +88,39 @@ def _parsed(line: str | bytes, number: int) -> tuple[Text, list[tuple[str, ...]]
     row = json_object(line)
     user, split, prompt = (_string(row, name) for name in ("user_id", "split", "prompt"))
     written = _string(row, "continuation" if row.get("continuation") else "text")
+    _encodable("user_id", user)
     if split not in SPLITS:
         raise UnusableError(f'"split" is {split!r}, neither "history" nor "test"')
     if not user or not written.strip():
         raise UnusableError("its text or user_id is empty")
-    order = row.get("order")
-    if isinstance(order, bool) or not isinstance(order, int | float) or not math.isfinite(order):
-        raise UnusableError('"order" is no number')
-    item_id = str(row.get("item_id") or f"{split} {order:g}")
-    keys: list[tuple[str, ...]] = [("id", user, item_id), ("text", user, written.strip())]
+    order = _number(row, "order")
+    item_id = _encodable("item_id", str(row.get("item_id") or f"{split} {order}"))
+    # A rebuild takes texts that differ in their spacing for the same, too.
+    keys: list[tuple[str, ...]] = [("id", user, item_id), ("text", user, " ".join(written.split()))]
     return Text(number, user, split, PreferenceItem(item_id, prompt, written, Source.WRITING, float(order))), keys
+
+
+def _number(row: dict[str, Any], name: str) -> int | float:
+    """A number that a float can hold, exactly as it stands; a whole one as an integer."""
+    found = row.get(name)
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise UnusableError(f'"{name}" is no number')
+    try:
+        held = float(found)
+    except OverflowError:
+        held = math.inf
+    if not math.isfinite(held):
+        raise UnusableError(f'"{name}" is no number below 1e308')
+    return int(found) if held.is_integer() else found
+
+
+def _encodable(name: str, found: str) -> str:
+    """A name that can be written to a file: one half of a surrogate pair cannot."""
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        raise UnusableError(f'"{name}" has half of a surrogate pair, which is no character') from None
+    return found
 
 
 def _string(row: dict[str, Any], name: str) -> str:

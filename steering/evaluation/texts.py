@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from steering.calibration.replies import repetition
+from steering.evaluation.words import WordTokenizer
 
 WORDS = 50
 """Of a reply and of the person's text that are compared: replies are cut short, so both are."""
@@ -50,7 +51,7 @@ def overlap(replies: Sequence[str], own: Sequence[str]) -> Overlap:
     from nltk.translate.meteor_score import single_meteor_score
     from rouge_score.rouge_scorer import RougeScorer
 
-    scorer = RougeScorer(["rouge1", "rougeL"], use_stemmer=True)
+    scorer = RougeScorer(["rouge1", "rougeL"], tokenizer=WordTokenizer())
     rows = []
     for reply, text in zip(replies, own, strict=True):
         given, wanted = _beginning(reply), _beginning(text)

@@ -41,6 +41,14 @@ def whole(user: str) -> list[str]:
         (line("a", "history", 0, "another text"), "same id of a as in line 1"),
         (line("a", "test", 7, "history 0"), "same text of a as in line 1"),
         (line("a", "test", 7, user_id=["a"]), '"user_id"'),
+        (line("a", "test", 10**400), '"order"'),
+        (line("a", "test", 7, "  history\n0 "), "same text of a as in line 1"),
+        (line("a", "history", 0.0, "another text"), "same id of a as in line 1"),
+        (r'{"user_id": "a\ud800", "split": "test", "order": 7, "prompt": "", "text": "new"}', '"user_id"'),
+        (
+            r'{"user_id": "a", "item_id": "\udc00", "split": "test", "order": 7, "prompt": "", "text": "new"}',
+            '"item_id"',
+        ),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(broken, why):
@@ -80,6 +88,14 @@ def test_what_continues_is_scored_and_the_order_counts():
     lines += [line("a", "history", i) for i in (2.5, 4)] + [line("a", "test", 0)]
     (person,) = people_of(read_texts(file(*lines))[0])[0]
     assert [item.text for item in person.history] == ["rest", "history 2.5", "later", "history 4"]
+
+
+@pytest.mark.parametrize("orders", [[10**6 + i for i in range(5)], [10**15 + i for i in range(5)]])
+@pytest.mark.parametrize("scale", [1, 1e-9])
+def test_orders_are_told_apart_to_the_last_digit(orders, scale):
+    lines = [line("a", "test" if i == 4 else "history", order * scale) for i, order in enumerate(orders)]
+    texts, left_out = read_texts(file(*lines))
+    assert left_out == [] and len({text.item.id for text in texts}) == 5
 
 
 def test_a_key_changes_with_texts_and_not_with_other_people():

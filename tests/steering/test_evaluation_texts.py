@@ -6,6 +6,9 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rouge_score.tokenizers import DefaultTokenizer
 from scipy.stats import bootstrap
 
 from steering.evaluation.extras import MissingLibraryError, check_libraries
@@ -14,6 +17,7 @@ from steering.evaluation.plot import draw
 from steering.evaluation.summary import interval, mean_of, pairs
 from steering.evaluation.table import markdown
 from steering.evaluation.texts import WORDS, Attribution, form, overlap
+from steering.evaluation.words import WordTokenizer
 
 
 def test_overlap_by_hand():
@@ -32,6 +36,28 @@ def test_words_in_another_order_share_less_of_a_sequence():
 def test_stems_match_and_an_empty_reply_shares_nothing():
     assert overlap(["walking"], ["walked"]).meteor == pytest.approx(0.5)
     assert overlap(["", "word"], ["word", "word"]).rouge_1 == pytest.approx(0.5)
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_words_of_ascii_are_those_of_rouge_score(text):
+    assert WordTokenizer().tokenize(text) == DefaultTokenizer(use_stemmer=True).tokenize(text)
+
+
+@pytest.mark.parametrize(
+    ("reply", "own", "expected"),
+    [
+        ("привет как дела", "привет как дела", 1.0),
+        ("привет как ты", "Привет, как дела?", 2 / 3),
+        ("für Bär", "fär Bür", 0.0),
+        ("fu\u0308r", "für", 1.0),
+        ("मैं रोज़ पार्क", "मैं रोज़ घर", 2 / 3),
+        ("我喜欢猫。", "我喜欢狗", 3 / 4),
+        ("größe", "große", 0.0),
+        ("!?", "...", 0.0),
+    ],
+)
+def test_words_of_any_language_are_counted(reply, own, expected):
+    assert overlap([reply], [own]).rouge_1 == pytest.approx(expected)
 
 
 def test_only_the_beginnings_are_compared():

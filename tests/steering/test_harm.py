@@ -194,7 +194,7 @@ def test_plain_texts_and_replies_as_tokens(tokenizer):
 
 
 @pytest.mark.parametrize("target", [0.02, 0.05, 0.1])
-@pytest.mark.parametrize("start", [0.02, 0.14, 0.3])
+@pytest.mark.parametrize("start", [0.02, 0.14, 0.3, 0.9])
 def test_at_kl_meets_its_target(network, target, start):
     texts = make_texts(6, seed=8)
     kl = NeutralKl(network, texts, 1)
@@ -202,5 +202,20 @@ def test_at_kl_meets_its_target(network, target, start):
     unit = at_dose_one({1: unit}, kl.residual_norms((1,)))
     found = at_kl(Candidate("caa", unit, start, math.nan, math.nan), kl, target)
     reached = kl(found.directions())
-    assert found.dose <= MAX_DOSE
+    assert found.dose <= MAX_DOSE and found.kl == pytest.approx(reached)
     assert reached == pytest.approx(target, rel=0.1) or (found.dose == MAX_DOSE and reached < target)
+
+
+def test_at_kl_never_goes_over_the_largest_dose():
+    """Where even that does not reach the target, as with a random direction, wherever the search begins."""
+    unit = {1: torch.tensor([1.0, 0.0])}
+    asked: list[float] = []
+
+    def weak(directions) -> float:
+        asked.append(float(directions[1].norm()))
+        return 0.6 * asked[-1] ** 2
+
+    for start in (0.1, 0.4, 3.0):
+        found = at_kl(Candidate("random", unit, start, math.nan, math.nan), weak, 0.15)
+        assert found.dose == MAX_DOSE and found.kl == pytest.approx(0.6 * MAX_DOSE**2)
+    assert max(asked) <= MAX_DOSE * 1.0001

@@ -1,0 +1,38 @@
+"""Words of any language, as ROUGE counts them."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+from typing import Any
+
+UNSPACED = frozenset({"CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "MYANMAR", "KHMER"})
+"""Scripts that put no blanks between words, by the first word of their characters' names."""
+SHORTEST_STEMMED = 4
+"""Letters; as in rouge-score's own tokenizer."""
+
+
+class WordTokenizer:
+    """rouge-score's own tokenizer with its Porter stemmer, which knows no letter outside ASCII, for any language.
+
+    On ASCII it gives the same. Of a script without blanks each character is a word.
+    """
+
+    def __init__(self) -> None:
+        from nltk.stem.porter import PorterStemmer
+
+        self._stemmer: Any = PorterStemmer()
+
+    def tokenize(self, text: str) -> list[str]:
+        """The words in lower case, stemmed; numbers are words, punctuation is not."""
+        spaced = "".join(map(_spaced, unicodedata.normalize("NFC", text).lower()))
+        return [self._stemmer.stem(word) if len(word) >= SHORTEST_STEMMED else word for word in spaced.split()]
+
+
+@cache
+def _spaced(character: str) -> str:
+    """A character of a word (a letter, a mark on one, a digit), one that is a word, or a blank."""
+    if unicodedata.category(character)[0] not in "LMN":
+        return " "
+    alone = unicodedata.name(character, "").split(" ")[0] in UNSPACED
+    return f" {character} " if alone else character
