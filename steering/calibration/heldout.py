@@ -12,9 +12,8 @@ import torch
 from steering.models.batches import ScoredText
 from steering.models.language_model import LanguageModel
 from steering.models.network import Directions
+from steering.student import two_sided_quantile
 
-DRAWS = 50_000
-"""From Student's t distribution, for its quantiles within a hundredth."""
 SPREAD, SPREAD_TEXTS = 0.7, 4
 """How much texts differ in their gain: the variance of a text's gain in all, nats^2 for each of its tokens (median of
 development people), and how many texts that counts for beside those of the person, of which few show little of it."""
@@ -48,8 +47,7 @@ class Nll:
         residuals = unsteered.sums - self.sums - gain * self.tokens
         degrees = SPREAD_TEXTS + texts - 1
         variance = (SPREAD_TEXTS * SPREAD * self.tokens.mean() + (residuals**2).sum()) / degrees
-        drawn = np.abs(np.random.default_rng(0).standard_t(degrees, DRAWS))
-        half = float(np.quantile(drawn, level) * np.sqrt(texts * variance) / self.tokens.sum())
+        half = float(two_sided_quantile(level, degrees) * np.sqrt(texts * variance) / self.tokens.sum())
         return gain - half, gain + half
 
 

@@ -25,7 +25,9 @@ def draw(found: Mapping[str, Any], stem: Path) -> tuple[Path, Path]:
     colours = {name: f"C{i % 10}" for i, name in enumerate(sorted({_backbone(name) for name in found["methods"]}))}
     for name, method in found["methods"].items():
         points = method["curve"] or [method]
-        gains, ends = [point["gain_mean"] for point in points], [point["gain_ci"] for point in points]
+        gains = [point["gain_mean"] for point in points]
+        # Of one person there is no interval.
+        ends = [point["gain_ci"] or (point["gain_mean"],) * 2 for point in points]
         axes.errorbar(
             [point["kl_neutral"] for point in points],
             gains,

@@ -101,9 +101,10 @@ class Measured:
     Attributes:
         gain: `nll_unsteered - nll` on the test texts, nats/token; of a vector at KL 0.1.
         kl: mean KL on neutral replies, nats, of all that the method does (its prompt and its vector).
-        curve: a vector at each KL; its KL alone, without the description that may stand beside it.
+        curve: a vector at each KL of its own; the KL in it counts the description that may stand beside it.
         blocks, chosen_kl: what the calibration on the history chose; () and 0 without a vector.
-        perplexity, accuracy: on neutral texts and questions, read without a prompt; None where not measured.
+        perplexity, accuracy: on neutral texts and questions, read without a prompt; None where not measured, as of
+            what has one: they would be those of the vector alone.
         replies: to the first test requests, at KL 0.1.
         vector: direction [width] by block at KL 0.1, for SHARED alone.
         seconds: by stage.
@@ -177,7 +178,7 @@ class Subject:
             gain = kl = 0.0
             if name != UNSTEERED:
                 gain, kl = self._gain({}, blocks, system), ground.kl_after(system)({})
-            perplexity, accuracy = self._damage(ground, {})
+            perplexity, accuracy = self._damage(name, ground, {})
         return Measured(
             gain,
             kl,
@@ -193,14 +194,14 @@ class Subject:
         ground, (_, unsteered) = self._study.ground(blocks), self._plain(blocks)
         system = self._system(name)
         with self._stage("measure"):
-            points, candidate = self._curve(candidate, ground, system)
+            points, candidate = self._curve(name, candidate, ground)
             directions = candidate.directions()
-            kl = ground.kl_after(system)(directions) if name == WITH_DESCRIPTION else candidate.kl
-            perplexity, accuracy = self._damage(ground, directions)
+            perplexity, accuracy = self._damage(name, ground, directions)
+        compared = next(point for point in points if point.target == KL)
         vector = {block: d.float().cpu().numpy() for block, d in directions.items()} if name == SHARED else {}
         return Measured(
-            next(point.gain for point in points if point.target == KL),
-            kl,
+            compared.gain,
+            compared.kl,
             unsteered.mean,
             points,
             blocks,
@@ -302,22 +303,25 @@ class Subject:
             held = HeldOut(self._network, texts, min(blocks))
         return held.nll(directions).gain_over(unsteered)
 
-    def _curve(
-        self, candidate: Candidate, ground: Ground, system: Callable[[str], str]
-    ) -> tuple[tuple[Point, ...], Candidate]:
+    def _curve(self, name: str, candidate: Candidate, ground: Ground) -> tuple[tuple[Point, ...], Candidate]:
         """Gain at each KL, and the vector at KL."""
+        system = self._system(name)
+        prompted = ground.kl_after(system) if name == WITH_DESCRIPTION else None
         points, at_compared, reached = [], candidate, KL
         within = QUICKLY_WITHIN if self._study.options.extent == "quick" else WITHIN
         for target in KLS if self._study.options.extent == "full" else (KL,):
             # Harm grows with the square of the dose: the search begins where the last one ended.
             near = candidate.at_dose(candidate.dose * sqrt(target / reached))
             candidate, reached = at_kl(near, ground.kl, target, within), target
-            points.append(Point(target, candidate.kl, self._gain(candidate.directions(), candidate.blocks, system)))
+            directions = candidate.directions()
+            kl = prompted(directions) if prompted else candidate.kl
+            points.append(Point(target, kl, self._gain(directions, candidate.blocks, system)))
             at_compared = candidate if target == KL else at_compared
         return tuple(points), at_compared
 
-    def _damage(self, ground: Ground, directions: Mapping[int, Tensor]) -> tuple[float | None, float | None]:
-        return ground.damage(directions) if self._study.options.extent == "full" else (None, None)
+    def _damage(self, name: str, ground: Ground, directions: Mapping[int, Tensor]) -> tuple[float | None, float | None]:
+        measurable = self._study.options.extent == "full" and name not in (*PROMPTED, WITH_DESCRIPTION)
+        return ground.damage(directions) if measurable else (None, None)
 
     def _replies(self, system: Callable[[str], str], candidate: Candidate | None) -> tuple[str, ...]:
         chat, requests = self._study.chat, [item.context for item in self._person.test[: self._study.options.replies]]

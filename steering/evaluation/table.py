@@ -23,6 +23,7 @@ COLUMNS = (
 )
 AGAINST = ("other-person", "random", "description-prompt", "retrieval-prompt")
 """What SteerX is held against beside its own backbone."""
+NOT_MEASURED = "–"
 
 
 def markdown(found: Mapping[str, Any]) -> str:
@@ -37,15 +38,15 @@ def markdown(found: Mapping[str, Any]) -> str:
         _row(*["---"] * (4 + len(columns))),
     ]
     for name, method in sorted(found["methods"].items(), key=lambda entry: entry[1]["gain_mean"]):
-        gain = (_signed(method["gain_mean"]), _interval(method["gain_ci"]), f"{method['share_helped']:.0%}")
+        gain = (f"{method['gain_mean']:+.3f}", _interval(method["gain_ci"]), f"{method['share_helped']:.0%}")
         own = len(method["by_person"])
         shown = name if own == found["people"] else f"{name} ({own} people)"
         lines.append(_row(shown, *gain, *(_figure(method[key], form) for _, key, form in columns)))
     lines += ["", _row("difference on the same people", "nats/token", "95 %", "people"), _row(*["---"] * 4)]
     for name, pair in found["pairs"].items():
         if _tells(name):
-            ends = " to ".join(f"{end:+.4f}" for end in pair["ci"])
-            lines.append(_row(name, f"{pair['diff']:+.4f}", ends, f"{pair['people']} ({pair['better']} for the first)"))
+            people = f"{pair['people']} ({pair['better']} for the first)"
+            lines.append(_row(name, f"{pair['diff']:+.4f}", _interval(pair["ci"], "+.4f"), people))
     return "\n".join(lines)
 
 
@@ -60,13 +61,9 @@ def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.3f}"
-
-
-def _interval(ends: list[float]) -> str:
-    return " to ".join(map(_signed, ends))
+def _interval(ends: list[float] | None, form: str = "+.3f") -> str:
+    return " to ".join(format(end, form) for end in ends) if ends else NOT_MEASURED
 
 
 def _figure(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
+    return NOT_MEASURED if value is None else format(value, form)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.tokenizers import DefaultTokenizer
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, sem, t
 
 from steering.evaluation.extras import MissingLibraryError, check_libraries
 from steering.evaluation.names import ALL, DEFAULT, PLAIN, ordered
 from steering.evaluation.plot import draw
-from steering.evaluation.summary import interval, mean_of, pairs
-from steering.evaluation.table import markdown
+from steering.evaluation.summary import gains, interval, mean_of, pairs
+from steering.evaluation.table import COLUMNS, markdown
 from steering.evaluation.texts import WORDS, Attribution, form, overlap
 from steering.evaluation.words import WordTokenizer
 
@@ -93,12 +93,35 @@ def test_an_interval_is_the_percentile_bootstrap():
         interval([])
 
 
+def students(values: list[float]) -> list[float]:
+    return list(t.interval(0.95, len(values) - 1, np.mean(values), sem(values)))
+
+
+@pytest.mark.parametrize("people", [2, 3, 4, 8, 11])
+def test_an_interval_of_few_people_is_students_and_covers_the_mean(people):
+    drawn = np.random.default_rng(people).normal(0.1, 0.05, (1000, people))
+    assert interval(drawn[0]) == pytest.approx(students(list(drawn[0])), rel=0.03)
+    covered = [low <= 0.1 <= high for low, high in map(interval, drawn)]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.02)
+
+
+def test_of_one_person_there_is_no_interval(tmp_path):
+    method = gains([0.4]) | dict.fromkeys([key for _, key, _ in COLUMNS]) | {"by_person": [{}], "curve": []}
+    assert method["gain_ci"] is None
+    found = {"people": 1, "left_out": 0, "model": "m", "kl": 0.1, "methods": {"caa": method | {"kl_neutral": 0.1}}}
+    found["pairs"] = pairs({"steerx-caa": {"x": 0.5}, "caa": {"x": 0.4}})
+    shown = markdown(found).splitlines()
+    assert "| caa | +0.400 | – | 100% | 0.100 |" in shown
+    assert "| steerx-caa>caa | +0.1000 | – | 1 (1 for the first) |" in shown
+    assert all(file.exists() for file in draw(json.loads(json.dumps(found)), tmp_path / "one"))
+
+
 def test_pairs_are_of_the_same_people():
     gain = {"a": {"x": 0.3, "y": 0.5, "z": 9.0}, "b": {"x": 0.1, "y": 0.2}, "c": {"w": 1.0}}
     found = pairs(gain)
     assert found["a>b"]["diff"] == pytest.approx(0.25) and found["b>a"]["diff"] == pytest.approx(-0.25)
     assert found["a>b"]["people"] == 2 and "a>c" not in found
-    assert found["a>b"]["ci"] == pytest.approx([0.2, 0.3])
+    assert found["a>b"]["ci"] == pytest.approx(students([0.2, 0.3]), rel=0.03)
     assert mean_of([None, 1.0, 3.0]) == 2.0 and mean_of([None]) is None
 
 

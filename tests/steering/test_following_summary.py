@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from scipy.stats import sem, t
 
 from steering.evaluation.following.summary import Ranked, differences, following, margins, ranked
 from steering.evaluation.following.table import following_markdown
@@ -42,9 +44,9 @@ def test_figures_are_means_over_people_and_changes_are_paired():
     assert both["share_change"] == pytest.approx(0.125)
     assert both["margin_change"] == pytest.approx((0.3 - 0.1) / 2)
     assert both["people_better"] == 0.5
-    # With two people a bootstrap draws one of the two, both, or the other: the ends are the people themselves.
-    assert both["margin_ci"] == pytest.approx([0.2, 0.4])
-    assert both["margin_change_ci"] == pytest.approx([-0.1, 0.3])
+    for name, values in (("margin_ci", [0.2, 0.4]), ("margin_change_ci", [-0.1, 0.3])):
+        students = t.interval(0.95, 1, np.mean(values), sem(values))
+        assert both[name] == pytest.approx(students, rel=0.03)
     assert found["unsteered"]["share_change"] == found["unsteered"]["margin_change"] == 0
     # Against the same person, not against the mean of all.
     assert found["other-person"]["share_change"] == pytest.approx(-0.25)
@@ -69,9 +71,14 @@ def test_the_table_shows_shares_in_percent_and_changes_in_points():
     }
     table = following_markdown(outcome)
     assert "2 people of 8 preferences, 48 pairs, 3 lines left out; m.gguf; vectors at KL 0.1" in table
+    both, plain = methods["both"], methods["unsteered"]
+    ends = {name: " to ".join(f"{end:+.3f}" for end in both[name]) for name in ("margin_ci", "margin_change_ci")}
+    low, high = both["share_change_ci"]
     assert (
-        "| both | 75.0% | 75.0% to 75.0% | +12.5 | +0.0 to +25.0 | +0.300 | +0.200 to +0.400 | +0.100 "
-        "| -0.100 to +0.300 | 50% | 0.250 |" in table
+        f"| both | 75.0% | 75.0% to 75.0% | +12.5 | {100 * low:+.1f} to {100 * high:+.1f} | +0.300 "
+        f"| {ends['margin_ci']} | +0.100 | {ends['margin_change_ci']} | 50% | 0.250 |" in table
     )
-    assert "| unsteered | 62.5% | 50.0% to 75.0% |  |  | +0.200 | +0.100 to +0.300 |  |  |  | 0.000 |" in table
-    assert "| both>other-person | 1 | +25.0 | +25.0 to +25.0 | -0.300 | -0.300 to -0.300 |" in table
+    shares = " to ".join(f"{end:.1%}" for end in plain["share_right_ci"])
+    margins = " to ".join(f"{end:+.3f}" for end in plain["margin_ci"])
+    assert f"| unsteered | 62.5% | {shares} |  |  | +0.200 | {margins} |  |  |  | 0.000 |" in table
+    assert "| both>other-person | 1 | +25.0 | – | -0.300 | – |" in table

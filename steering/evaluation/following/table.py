@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from steering.evaluation.names import UNSTEERED
+from steering.evaluation.table import NOT_MEASURED
 
 
 def following_markdown(found: Mapping[str, Any]) -> str:
@@ -32,10 +33,10 @@ def _method(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         name,
         f"{found['share_right']:.1%}",
-        " to ".join(f"{end:.1%}" for end in found["share_right_ci"]),
+        _ends(found["share_right_ci"], ".1%"),
         *changes[:2],
         f"{found['margin']:+.3f}",
-        _nats(found["margin_ci"]),
+        _ends(found["margin_ci"], "+.3f"),
         *changes[2:],
         "" if name == UNSTEERED else f"{found['people_better']:.0%}",
         "" if found["kl_neutral"] is None else f"{found['kl_neutral']:.3f}",
@@ -48,12 +49,11 @@ def _difference(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _changes(found: Mapping[str, Any]) -> tuple[str, str, str, str]:
     """Of the share in percentage points, of the margin in nats/token, each with its interval."""
-    share = 100 * found["share_change"], [100 * end for end in found["share_change_ci"]]
     return (
-        f"{share[0]:+.1f}",
-        " to ".join(f"{end:+.1f}" for end in share[1]),
+        f"{100 * found['share_change']:+.1f}",
+        _ends(found["share_change_ci"], "+.1f", 100),
         f"{found['margin_change']:+.3f}",
-        _nats(found["margin_change_ci"]),
+        _ends(found["margin_change_ci"], "+.3f"),
     )
 
 
@@ -61,5 +61,5 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (titles, ["---"] * len(titles), *rows)]
 
 
-def _nats(ends: Sequence[float]) -> str:
-    return " to ".join(f"{end:+.3f}" for end in ends)
+def _ends(ends: Sequence[float] | None, form: str, factor: int = 1) -> str:
+    return " to ".join(format(factor * end, form) for end in ends) if ends else NOT_MEASURED
