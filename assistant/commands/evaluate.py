@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from assistant.commands.context import Globals, opened, pass_globals, run
 from assistant.commands.evaluate_preferences import evaluate_preferences
+from assistant.commands.evaluation_options import refuse_ignored, refuse_overwriting, results_beside
 from assistant.commands.evaluation_output import end_progress, say_left_out, show_progress, too_long
 from assistant.errors import AssistantError
 
@@ -79,10 +79,15 @@ def evaluate(
     With --preferences DATA has lines of {"item_id", "topic", "preference", "question", "options", "correct_index"}
     (PrefEval), of which people are made: with a profile, is the option that respects what was said the likelier one?
     """
+    refuse_overwriting(data, json_path)
     if preferences:
-        _refuse_what_preferences_ignore()
+        refuse_ignored("preferences", ("methods", "plot", "damage", "replies", "gain_only", "quick"))
         evaluate_preferences(chosen, data, users, model, json_path, seed)
         return
+    if quick:
+        refuse_ignored("quick", ("damage", "replies", "gain_only"))
+    if gain_only:
+        refuse_ignored("gain_only", ("damage", "replies"))
     extent: Extent = "quick" if quick else "gain" if gain_only else "full"
     measures = _measures(methods, damage, seed, replies, extent)
     read = _read(data, (users or QUICK_PEOPLE) if quick else users, seed)
@@ -94,18 +99,11 @@ def evaluate(
     run(work())
 
 
-def _refuse_what_preferences_ignore() -> None:
-    context = click.get_current_context()
-    for name in ("methods", "plot", "damage", "replies", "gain_only", "quick"):
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise click.UsageError(f"--{name.replace('_', '-')} does not go with --preferences")
-
-
 def _measures(methods: tuple[str, ...], damage: Path | None, seed: int, replies: int, extent: Extent) -> Measures:
     from assistant.evaluation.damage import read_damage
     from assistant.evaluation.runner import Measures
     from steering.evaluation.extras import MissingLibraryError, check_libraries
-    from steering.evaluation.names import DEFAULT, QUICK, ordered
+    from steering.evaluation.names import DEFAULT, QUICK, STEERX, ordered
 
     try:
         check_libraries()
@@ -115,9 +113,13 @@ def _measures(methods: tuple[str, ...], damage: Path | None, seed: int, replies:
         raise AssistantError(str(error)) from error
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--methods") from error
+    if extent == "quick" and not any(name.startswith(STEERX) for name in names):
+        raise click.UsageError(f"--quick looks whether SteerX gains: name a method of {STEERX}, or no --methods")
     if extent != "full":
         return Measures(names, seed, 0, extent)
-    texts, questions = read_damage(damage) if damage else ((), ())
+    texts, questions, left_out = read_damage(damage) if damage else ((), (), ())
+    for file, line in left_out:
+        say_left_out(line, file)
     return Measures(names, seed, replies, extent, texts, questions)
 
 
@@ -156,7 +158,7 @@ async def _evaluated(
 
     fingerprint = assistant.model.fingerprint()
     sampling = sampling_in_use(assistant.settings, assistant.model).as_sampling()
-    kept = json_path.with_suffix(".results.jsonl") if json_path else assistant.paths.evaluations
+    kept = results_beside(json_path) if json_path else assistant.paths.evaluations
     results = Results(kept, measures.run(fingerprint, sampling))
     evaluation = Evaluation(assistant.paths, assistant.model, assistant.settings)
     async with aclosing(evaluation.run(data.people, measures, results)) as events:
@@ -216,5 +218,5 @@ def check_gain(methods: dict[str, dict[str, float]]) -> None:
     from steering.evaluation.names import STEERX
 
     for name, method in methods.items():
-        if name.startswith(STEERX) and method["gain_mean"] <= 0:
+        if name.startswith(STEERX) and not method["gain_mean"] > 0:
             raise AssistantError(f"{name} gains nothing: {method['gain_mean']:+.3f} nats/token")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from assistant.commands.context import Globals, opened, run
+from assistant.commands.evaluation_options import results_beside
 from assistant.commands.evaluation_output import end_progress, say_left_out, show_progress, too_long
 from assistant.errors import AssistantError
 
@@ -62,7 +63,7 @@ async def _measured(
 
     fingerprint = assistant.model.fingerprint()
     sampling = sampling_in_use(assistant.settings, assistant.model).as_sampling()
-    kept = json_path.with_suffix(".results.jsonl") if json_path else assistant.paths.evaluations
+    kept = results_beside(json_path) if json_path else assistant.paths.evaluations
     results = Results(kept, following_run(fingerprint, sampling, seed))
     events = follow(assistant.paths, assistant.model, assistant.settings, people, seed, results)
     async with aclosing(events):

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from steering.evaluation.lines import LeftOutLine
 
 
-def say_left_out(line: LeftOutLine) -> None:
-    """Name a line that is not used."""
+def say_left_out(line: LeftOutLine, file: str = "") -> None:
+    """Name a line that is not used; `file` where it is none of DATA."""
     from assistant.visible import sanitise
 
-    click.echo(f"line {line.line}: left out: {sanitise(line.why)}", err=True)
+    where = f"{sanitise(file)}, " if file else ""
+    click.echo(f"{where}line {line.line}: left out: {sanitise(line.why)}", err=True)
 
 
 def show_progress(progress: Progress) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from assistant.evaluation.damage import read_damage
 from assistant.evaluation.protocol import MethodResult, TooLong
 from assistant.evaluation.report import outcome
 from assistant.evaluation.results import Results
@@ -152,20 +153,72 @@ def test_wrong_use_is_refused_before_anything_is_measured(cli, tmp_path):
     unknown = cli("evaluate", data, "--methods", "dream")
     assert unknown.returncode == 2 and b"no such method: dream" in unknown.stderr
     assert cli("evaluate", tmp_path / "none.jsonl").returncode == 2
+    for options in (
+        ("--gain-only", "--damage", tmp_path),
+        ("--gain-only", "--replies", "4"),
+        ("--quick", "--replies", "4"),
+    ):
+        refused = cli("evaluate", data, *options)
+        assert refused.returncode == 2 and f"{options[1]} does not go with {options[0]}" in refused.stderr.decode()
+    refused = cli("evaluate", data, "--quick", "--methods", "caa")
+    assert refused.returncode == 2 and b"name a method of steerx-" in refused.stderr
     (tmp_path / "damage").mkdir()
     assert "no lines of kind" in one_line(cli("evaluate", data, "--damage", tmp_path / "damage"))
 
 
-def test_damage_is_measured_on_the_folder_that_is_named(cli, tmp_path):
-    folder = tmp_path / "damage"
+@pytest.mark.parametrize("kind", ([], ["--preferences"]))
+def test_the_data_and_the_outcome_are_not_written_over(cli, tmp_path, kind):
+    data = write_people(tmp_path / "people.results.jsonl")
+    before = data.read_bytes()
+    (tmp_path / "link.json").symlink_to(data)
+    for path in (data, tmp_path / "x" / ".." / data.name, tmp_path / "link.json", tmp_path / "people.json"):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        refused = cli("evaluate", data, *kind, "--json", path)
+        assert refused.returncode == 2 and b"is DATA" in refused.stderr.replace(b"\n", b" "), path
+    for name in ("out.png", "out.SVG"):
+        refused = cli("evaluate", data, *kind, "--json", tmp_path / name)
+        assert refused.returncode == 2 and b"a plot is written there" in refused.stderr
+    assert data.read_bytes() == before
+
+
+def question(**changes: object) -> str:
+    row = {"kind": "multiple_choice", "question": "Red?", "choices": ["a", "b", "c", "d"], "answer": 1}
+    return json.dumps(row | changes)
+
+
+def damage_folder(folder: Path, *lines: str) -> Path:
     folder.mkdir()
-    question = {"kind": "multiple_choice", "question": "Red?", "choices": ["a", "b", "c", "d"], "answer": 1}
-    text = {"kind": "perplexity", "text": "the garden is green and the bread is fresh"}
-    (folder / "a.jsonl").write_text(f"{json.dumps(question)}\n{json.dumps(text)}\n")
+    text = json.dumps(
+        {"kind": "perplexity", "text": "the garden is\u2028green and the bread is fresh"}, ensure_ascii=False
+    )
+    (folder / "a.jsonl").write_text("\n".join((question(), text, *lines)), encoding="utf-8")
+    return folder
+
+
+def test_damage_is_measured_on_the_folder_that_is_named(cli, tmp_path):
+    folder = damage_folder(tmp_path / "damage", question(answer="B"))
     data, out = write_people(tmp_path / "people.jsonl", writers=("old",)), tmp_path / "out.json"
     result = cli("evaluate", data, "--methods", "unsteered", "--damage", folder, "--json", out, timeout=SECONDS)
     assert result.returncode == 0, result.stderr.decode()
+    assert b'a.jsonl, line 3: left out: "answer" is not the place of a choice' in result.stderr
     assert json.loads(out.read_text())["methods"]["unsteered"]["accuracy"] in (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ("{", "not JSON"),
+        (question(answer=4), '"answer"'),
+        (question(answer=-1), '"answer"'),
+        (question(answer=True), '"answer"'),
+        (question(question=None), '"question"'),
+        (json.dumps({"kind": "perplexity", "text": " "}), "empty"),
+    ],
+)
+def test_a_line_of_a_test_set_that_cannot_be_used_is_named(tmp_path, broken, why):
+    texts, questions, left_out = read_damage(damage_folder(tmp_path / "damage", broken, question(choices=["a"])))
+    assert (len(texts), len(questions)) == (1, 1) and "\u2028" in texts[0]
+    assert [(file, one.line, why in one.why) for file, one in left_out] == [("a.jsonl", 3, True)]
 
 
 def test_rows_of_another_model_or_seed_do_not_count(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -30,5 +31,6 @@ def test_without_a_gain_it_fails(tmp_path, monkeypatch):
     from assistant.errors import AssistantError
 
     check_gain({"optimized": {"gain_mean": -1.0}, "steerx-optimized": {"gain_mean": 0.01}})
-    with pytest.raises(AssistantError, match="gains nothing"):
-        check_gain({"steerx-optimized": {"gain_mean": 0.0}})
+    for gain in (0.0, math.nan):
+        with pytest.raises(AssistantError, match="gains nothing"):
+            check_gain({"steerx-optimized": {"gain_mean": gain}})
