@@ -177,6 +177,7 @@ async def _evaluated(
         [as_read(person, results) for person in people],
         [*data.left_out, *unread],
         [results.effects[key] for person in people if (key := person_key(person)) in results.effects],
+        results.learner,
         model=assistant.model.path().name,
         fingerprint=fingerprint,
         seed=measures.seed,

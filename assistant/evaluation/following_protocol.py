@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assistant.evaluation.protocol import Begun, Evaluated, EvaluationFailed, Neutral, Setup, TooLong
+from assistant.evaluation.protocol import Begun, Evaluated, EvaluationFailed, Learner, Neutral, Setup, TooLong
 from steering.evaluation.following.people import Preference
 
 
@@ -62,16 +62,20 @@ class FollowingSubject:
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Measure these people. Another person's profile is the next one's for the first, for others the one's before."""
+    """Measure these people. Another person's profile is the next one's for the first, for others the one's before.
+
+    `subjects` are by estimator, as in `Evaluate`.
+    """
 
     setup: Setup
-    subjects: tuple[FollowingSubject, ...]
+    subjects: dict[str, tuple[FollowingSubject, ...]]
     seed: int
 
 
-FollowingMessage = Begun | Neutral | TooLong | ProfileLearned | FollowingResult | Evaluated | EvaluationFailed
+FollowingMessage = Begun | Learner | Neutral | TooLong | ProfileLearned | FollowingResult | Evaluated | EvaluationFailed
 FOLLOWING_EVENTS: tuple[type[FollowingMessage], ...] = (
     Begun,
+    Learner,
     Neutral,
     TooLong,
     ProfileLearned,

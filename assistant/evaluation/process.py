@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 from assistant.child import Child
 from assistant.conversation.sampling import sampling_in_use
 from assistant.errors import AssistantError, EngineError
-from assistant.evaluation.following_protocol import Follow, FollowingResult, ProfileLearned
+from assistant.evaluation.following_protocol import Follow, FollowingResult, FollowingSubject, ProfileLearned
 from assistant.evaluation.protocol import (
     Begun,
     EffectsFound,
     Evaluate,
     Evaluated,
     EvaluationFailed,
+    Learner,
     MethodResult,
     Neutral,
     Setup,
+    Subject,
     TooLong,
 )
 from assistant.evaluation.results import Results
@@ -28,6 +30,8 @@ from assistant.paths import Paths
 from assistant.rebuild.neutral_cache import NeutralCache
 from assistant.rebuild.runner import CHILD_ENVIRONMENT
 from assistant.settings import Settings
+
+SubjectT = TypeVar("SubjectT", Subject, FollowingSubject)
 
 
 class EvaluationError(AssistantError):
@@ -47,6 +51,22 @@ def setup_in_use(paths: Paths, model: ActiveModel, settings: Settings) -> Setup:
     )
 
 
+def by_estimator(results: Results, to_measure: Callable[[], Iterable[SubjectT]]) -> dict[str, tuple[SubjectT, ...]]:
+    """What a request holds as its subjects; `to_measure` are those with what the results in use lack.
+
+    Empty where one estimator has measured everything: its results are in use then, the newest ones of several. What
+    lack of memory limited is not everything: there may be enough now.
+    """
+    found = {}
+    for estimator in (*results.estimators, ""):
+        results.use(estimator)
+        found[estimator] = tuple(to_measure())
+        limited = results.learner and results.learner.limitation
+        if not limited and not any(subject.methods for subject in found[estimator]):
+            return {}
+    return found
+
+
 async def measured(
     module: str, events: Iterable[type[Any]], paths: Paths, request: Evaluate | Follow, results: Results
 ) -> AsyncGenerator[Progress]:
@@ -56,13 +76,18 @@ async def measured(
 
     Raises: EvaluationError: no model, out of memory, a crash; what was measured is kept.
     """
-    time_left = TimeLeft((subject.user_id, name) for subject in request.subjects for name in subject.methods)
+    time_left = _time_left(next(iter(request.subjects.values())))
     neutral = NeutralCache(paths, request.setup.fingerprint, request.setup.sampling)
     async with aclosing(_messages(module, events, paths, request)) as messages:
         async for message in messages:
             match message:
                 case Begun():
                     yield time_left.begin(message)
+                case Learner():
+                    results.use(message.fingerprint)
+                    if results.learner != message:
+                        results.add(message)
+                    time_left = _time_left(request.subjects.get(message.fingerprint, request.subjects[""]))
                 case Neutral():
                     neutral.write(message.replies)
                     time_left.restart()
@@ -77,6 +102,10 @@ async def measured(
                 case MethodResult() | FollowingResult():
                     results.add(message)
                     time_left.end(message.user_id, message.method)
+
+
+def _time_left(subjects: Iterable[Subject | FollowingSubject]) -> TimeLeft:
+    return TimeLeft((subject.user_id, name) for subject in subjects for name in subject.methods)
 
 
 async def _messages(

@@ -53,10 +53,14 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """Measure these people; `texts` and `questions` are what damage is measured on, the program's own where empty."""
+    """Measure these people; `texts` and `questions` are what damage is measured on, the program's own where empty.
+
+    `subjects` are by the fingerprint of the estimator that has measured what is known of them, and under "" as they are
+    to one that has measured nothing.
+    """
 
     setup: Setup
-    subjects: tuple[Subject, ...]
+    subjects: dict[str, tuple[Subject, ...]]
     texts: tuple[str, ...]
     questions: tuple[Choice, ...]
     seed: int
@@ -70,6 +74,14 @@ class Begun:
 
     user_id: str
     stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """The estimator that was loaded: see `steering.models.estimator.Estimator`."""
+
+    fingerprint: str
+    limitation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +156,10 @@ class EvaluationFailed:
     message: str
 
 
-EvaluationMessage = Begun | Neutral | TooLong | EffectsFound | MethodResult | Evaluated | EvaluationFailed
+EvaluationMessage = Begun | Learner | Neutral | TooLong | EffectsFound | MethodResult | Evaluated | EvaluationFailed
 EVENTS: tuple[type[EvaluationMessage], ...] = (
     Begun,
+    Learner,
     Neutral,
     TooLong,
     EffectsFound,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from assistant.evaluation.protocol import EffectsFound, MethodResult
+from assistant.evaluation.protocol import EffectsFound, Learner, MethodResult
 from steering.evaluation.lines import LeftOutLine
 from steering.evaluation.names import KL, METHODS_VERSION
 from steering.evaluation.people import Person
@@ -24,6 +24,7 @@ def outcome(
     people: Sequence[Person],
     left_out: Sequence[LeftOutLine],
     effects: Sequence[EffectsFound],
+    learner: Learner | None,
     *,
     model: str,
     fingerprint: str,
@@ -40,7 +41,7 @@ def outcome(
         own = {user: found[name] for user, found in rows.items() if name in found}
         methods[name] = of_method([_person(by_user[user], result, attribution) for user, result in own.items()])
     return {
-        **circumstances(len(people), left_out, model=model, fingerprint=fingerprint, seed=seed),
+        **circumstances(len(people), left_out, learner, model=model, fingerprint=fingerprint, seed=seed),
         "methods_version": METHODS_VERSION,
         "effects": {
             "seconds": mean_of([found.seconds for found in effects]),
@@ -52,15 +53,23 @@ def outcome(
 
 
 def circumstances(
-    people: int, left_out: Sequence[LeftOutLine], *, model: str, fingerprint: str, seed: int
+    people: int,
+    left_out: Sequence[LeftOutLine],
+    learner: Learner | None,
+    *,
+    model: str,
+    fingerprint: str,
+    seed: int,
 ) -> dict[str, Any]:
-    """What every outcome begins with: who was measured, and how."""
+    """What every outcome begins with: who was measured, and how; `learner` is None where its row was damaged."""
     return {
         "people": people,
         "left_out": len(left_out),
         "left_out_lines": [asdict(line) for line in left_out],
         "model": model,
         "fingerprint": fingerprint,
+        "estimator": learner.fingerprint if learner else None,
+        "limitation": learner.limitation if learner else "",
         "seed": seed,
         "kl": KL,
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",

@@ -5,27 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pydantic_core
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.errors import AssistantError
 from assistant.evaluation.following_protocol import FollowingResult, ProfileLearned
-from assistant.evaluation.protocol import EffectsFound, MethodResult, TooLong
+from assistant.evaluation.protocol import EffectsFound, Learner, MethodResult, TooLong
 from storage.private_files import create_private_file
 
-_KINDS: dict[str, TypeAdapter[Any]] = {
-    kind.__name__: TypeAdapter(kind) for kind in (EffectsFound, MethodResult, TooLong, ProfileLearned, FollowingResult)
-}
-Row = EffectsFound | MethodResult | TooLong | ProfileLearned | FollowingResult
+Row = Learner | EffectsFound | MethodResult | TooLong | ProfileLearned | FollowingResult
+_KINDS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Row)}
 
 
 class Results:
-    """Rows of one file. `run` names what a row depends on beside its person and method: model, seed, versions."""
+    """Rows of one file. `run` names what a row depends on beside its person and method: model, seed, versions.
+
+    What one estimator measured does not count beside what another did: only rows of the one in use are there.
+    """
 
     def __init__(self, path: Path, run: str) -> None:
-        """Open or make the file, readable by the user only: what it holds tells of texts.
+        """Open or make the file, readable by the user only: what it holds tells of texts. The newest rows are in use.
 
         Raises: AssistantError: it cannot be read or written.
         """
@@ -36,31 +37,54 @@ class Results:
                 create_private_file(path)
             elif path.stat().st_size and not path.read_bytes().endswith(b"\n"):
                 self._append(b"\n")  # a run was killed while it wrote
-            self.effects: dict[str, EffectsFound] = {}
-            self.methods: dict[tuple[str, str], MethodResult] = {}
-            self.with_others: dict[tuple[str, str], MethodResult] = {}
-            self.too_long: dict[tuple[str, str], TooLong] = {}
-            self.profiles: dict[str, ProfileLearned] = {}
-            self.following: dict[tuple[str, str], FollowingResult] = {}
-            for row in self._rows():
-                self._remember(row)
+            self._rows: dict[str, list[Row]] = {}
+            for estimator, row in self._read():
+                self._keep(estimator, row)
         except OSError as error:
             raise AssistantError(f"{path}: results cannot be kept there ({error.strerror or error})") from error
+        self.use(next(iter(self.estimators), ""))
+
+    @property
+    def estimators(self) -> tuple[str, ...]:
+        """The fingerprints of those that measured, who was the last first."""
+        return tuple(reversed(self._rows))
+
+    def use(self, estimator: str) -> None:
+        """From now on what this estimator measured counts, and what is added is its own."""
+        self.estimator = estimator
+        self.learner: Learner | None = None
+        self.effects: dict[str, EffectsFound] = {}
+        self.methods: dict[tuple[str, str], MethodResult] = {}
+        self.with_others: dict[tuple[str, str], MethodResult] = {}
+        self.too_long: dict[tuple[str, str], TooLong] = {}
+        self.profiles: dict[str, ProfileLearned] = {}
+        self.following: dict[tuple[str, str], FollowingResult] = {}
+        for row in self._rows.get(estimator, ()):
+            self._remember(row)
 
     def add(self, row: Row) -> None:
         """Keep a row.
 
         Raises: AssistantError: there is no room for it.
         """
-        line = {"run": self._run, "kind": type(row).__name__, "row": row}
+        line = {"run": self._run, "estimator": self.estimator, "kind": type(row).__name__, "row": row}
         try:
             self._append(pydantic_core.to_json(line) + b"\n")
         except OSError as error:
             raise AssistantError(f"{self._path}: results cannot be kept there ({error.strerror or error})") from error
+        self._keep(self.estimator, row)
         self._remember(row)
+
+    def _keep(self, estimator: str, row: Row) -> None:
+        """Among the estimator's rows, which are the newest then."""
+        rows = self._rows.pop(estimator, [])
+        rows.append(row)
+        self._rows[estimator] = rows
 
     def _remember(self, row: Row) -> None:
         match row:
+            case Learner():
+                self.learner = row
             case MethodResult() if row.other_key:
                 self.with_others[row.key, row.other_key] = row
             case MethodResult():
@@ -78,13 +102,13 @@ class Results:
         with self._path.open("ab") as file:
             file.write(line)
 
-    def _rows(self) -> Iterator[Row]:
-        """The rows of this run; a line that was cut short or is of another version is passed over."""
+    def _read(self) -> Iterator[tuple[str, Row]]:
+        """The rows of this run by estimator; a line that was cut short or is of another version is passed over."""
         with self._path.open("rb") as file:
             for line in file:
                 try:
                     found: Any = json.loads(line)
                     if found["run"] == self._run:
-                        yield _KINDS[found["kind"]].validate_python(found["row"])
+                        yield found["estimator"], _KINDS[found["kind"]].validate_python(found["row"])
                 except (ValueError, KeyError, TypeError, ValidationError):
                     continue

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 
 from assistant.engine.protocol import Sampling
-from assistant.evaluation.process import measured, setup_in_use
+from assistant.evaluation.process import by_estimator, measured, setup_in_use
 from assistant.evaluation.protocol import EVENTS, Choice, Evaluate, MethodResult, Subject
 from assistant.evaluation.results import Results
 from assistant.evaluation.time_left import Progress
@@ -51,12 +51,12 @@ class Evaluation:
 
         Raises: EvaluationError: no model, out of memory, a crash; what was measured is kept.
         """
-        subjects = _subjects(people, measures.methods, results)
-        if not any(subject.methods for subject in subjects):
+        subjects = by_estimator(results, lambda: to_measure(people, measures.methods, results))
+        if not subjects:
             return
         request = Evaluate(
             setup=setup_in_use(self._paths, self._model, self._settings),
-            subjects=tuple(subjects),
+            subjects=subjects,
             texts=measures.texts,
             questions=measures.questions,
             seed=measures.seed,
@@ -68,7 +68,7 @@ class Evaluation:
                 yield step
 
 
-def _subjects(people: Sequence[Person], methods: Sequence[str], results: Results) -> list[Subject]:
+def to_measure(people: Sequence[Person], methods: Sequence[str], results: Results) -> list[Subject]:
     """The people with the methods that are still to be measured."""
     others, found = others_of(people, results), []
     for person in people:

@@ -5,16 +5,16 @@ It holds torch and transformers, and ends at once when stdin closes, as the rebu
 
 from __future__ import annotations
 
-import gc
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from assistant.errors import AssistantError
+from assistant.evaluation.loading import Emit, neutral_replies_of, open_models
 from assistant.evaluation.protocol import (
     Begun,
     CurvePoint,
@@ -22,9 +22,8 @@ from assistant.evaluation.protocol import (
     Evaluate,
     Evaluated,
     EvaluationFailed,
+    Learner,
     MethodResult,
-    Neutral,
-    Setup,
     Subject,
     TooLong,
 )
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from steering.evaluation.study import Measured, Study, Vector
     from steering.models.estimator import Estimator
 
-Emit = Callable[[Any], None]
-
 
 def main() -> None:
     """Carry out the one request."""
@@ -49,9 +46,13 @@ def main() -> None:
 def _evaluate(request: Evaluate, emit: Emit) -> Evaluated:
     from steering.evaluation.names import OTHER_PERSON
 
-    chat, estimator, neutral = open_models(request.setup, emit, few_replies=request.extent == "quick")
+    chat, estimator = open_models(request.setup, emit)
+    known = request.subjects.get(estimator.fingerprint, request.subjects[""])
+    _refuse_gradients(estimator, known)
+    emit(Learner(estimator.fingerprint, estimator.limitation))
+    neutral = neutral_replies_of(request.setup, chat, emit, few=request.extent == "quick")
     run = _Run(_study(request, estimator, chat, neutral), emit)
-    subjects = [_readable(subject, estimator, chat, emit) for subject in request.subjects]
+    subjects = [_readable(subject, estimator, chat, emit) for subject in known]
     subjects = [subject for subject in subjects if _person(subject).usable]
     for place, subject in enumerate(subjects):
         run.measure(subject, tuple(name for name in subject.methods if name != OTHER_PERSON))
@@ -63,25 +64,13 @@ def _evaluate(request: Evaluate, emit: Emit) -> Evaluated:
     return Evaluated()
 
 
-def open_models(setup: Setup, emit: Emit, *, few_replies: bool = False) -> tuple[LlamaChat, Estimator, NeutralReplies]:
-    """Load the model as it chats and as it learns; its neutral replies, handed over for the next run.
+def _refuse_gradients(estimator: Estimator, subjects: Iterable[Subject]) -> None:
+    from steering.evaluation.methods import needing_gradients
 
-    Raises: AssistantError: it ignores control vectors, or cannot be loaded.
-    """
-    from assistant.rebuild.llama_chat import LlamaChat
-    from steering.learning import neutral_replies
-
-    emit(Begun("", "model"))
-    chat = LlamaChat(Path(setup.model_path), setup.sampling, setup.threads)
-    if not chat.steerable:
-        raise AssistantError(f"{chat.architecture} models ignore control vectors; choose a model of another one")
-    estimator = _estimator(setup, chat)
-    gc.enable()
-    emit(Begun("", "neutral replies"))
-    neutral = neutral_replies(chat, setup.neutral_replies, lambda _: None, few=few_replies)
-    if len(neutral.replies) > len(setup.neutral_replies):
-        emit(Neutral(neutral.replies))
-    return chat, estimator, neutral
+    names = needing_gradients(dict.fromkeys(name for subject in subjects for name in subject.methods))
+    if names and not estimator.network.gives_gradients:
+        needed = f"{', '.join(names)}: made with gradients, which llama.cpp does not give"
+        raise AssistantError(f"{needed} ({estimator.limitation}); or name other methods with --methods")
 
 
 class _Run:
@@ -143,15 +132,6 @@ def _study(request: Evaluate, estimator: Estimator, chat: LlamaChat, neutral: Ne
     questions = tuple(Question(one.question, one.choices, one.answer) for one in request.questions)
     damage = Damage(request.texts or own.texts, questions or own.questions)
     return Study(estimator, chat, neutral, damage, Options(request.seed, request.replies, request.extent))
-
-
-def _estimator(setup: Setup, chat: LlamaChat) -> Estimator:
-    import psutil
-
-    from steering.models.estimator import fitting_estimator
-
-    source, cache = Path(setup.model_path), Path(setup.estimator_cache)
-    return fitting_estimator(source, cache, setup.fingerprint, chat, psutil.virtual_memory().available)
 
 
 def _readable(subject: Subject, estimator: Estimator, chat: LlamaChat, emit: Emit) -> Subject:

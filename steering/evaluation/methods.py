@@ -7,7 +7,7 @@ prompt, in what stands for it there: the raw history, or the description (METHOD
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from steering.backbones import BACKBONES
 from steering.backbones.base import Example
 from steering.effects.history import history_slot, plan
 from steering.effects.token_effects import TokenEffects
-from steering.evaluation.names import STEERX
+from steering.evaluation.names import OTHER_PERSON, SHARED, STEERX, WITH_DESCRIPTION
 from steering.items import PreferenceItem
 from steering.material import examples
 from steering.models.language_model import LanguageModel
@@ -45,6 +45,13 @@ class RandomDirections:
     def _drawn(self, block: int, width: int) -> Tensor:
         digest = hashlib.sha256(f"{self.seed} {block}".encode()).digest()
         return torch.randn(width, generator=torch.Generator().manual_seed(int.from_bytes(digest[:6])))
+
+
+def needing_gradients(names: Iterable[str]) -> list[str]:
+    """Those of the methods whose vector, or the one that they take over, is made with gradients."""
+    made = {name: SHARED if name in (WITH_DESCRIPTION, OTHER_PERSON) else name for name in names}
+    backbones = {name: BACKBONES.get(maker.removeprefix(STEERX)) for name, maker in made.items()}
+    return [name for name, backbone in backbones.items() if backbone and backbone.needs_gradients]
 
 
 def learned_by(

@@ -33,6 +33,7 @@ def markdown(found: Mapping[str, Any]) -> str:
     ]
     lines = [
         f"{found['people']} people, {found['left_out']} lines left out; {found['model']}; vectors at KL {found['kl']}",
+        *limitation(found),
         "",
         _row("method", "gain, nats/token", "95 %", "helped", *(title for title, _, _ in columns)),
         _row(*["---"] * (4 + len(columns))),
@@ -48,6 +49,11 @@ def markdown(found: Mapping[str, Any]) -> str:
             people = f"{pair['people']} ({pair['better']} for the first)"
             lines.append(_row(name, f"{pair['diff']:+.4f}", _interval(pair["ci"], "+.4f"), people))
     return "\n".join(lines)
+
+
+def limitation(found: Mapping[str, Any]) -> list[str]:
+    """A line on how the estimator was less than it could be; none where it was not."""
+    return [f"Made less well than possible: {found['limitation']}"] if found.get("limitation") else []
 
 
 def _tells(pair: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import stat
 from pathlib import Path
@@ -10,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from assistant.evaluation.damage import read_damage
-from assistant.evaluation.protocol import MethodResult, TooLong
+from assistant.evaluation.process import by_estimator
+from assistant.evaluation.protocol import Learner, MethodResult, TooLong
 from assistant.evaluation.report import outcome
 from assistant.evaluation.results import Results
-from assistant.evaluation.runner import Evaluation, Measures, as_read, rows_of
+from assistant.evaluation.runner import Evaluation, Measures, as_read, rows_of, to_measure
 from steering.evaluation.names import OTHER_PERSON, SHARED
 from steering.evaluation.people import Person
 from steering.evaluation.reading import person_key
 from steering.items import PreferenceItem, Source
-from tests.assistant.conftest import CommandLine, children, one_line, prepare_home, wait_gone
+from tests.assistant.conftest import ROOT, CommandLine, children, one_line, prepare_home, wait_gone
 from tests.assistant.people import write_people
 
 SECONDS = 900
@@ -28,6 +30,11 @@ FIGURES = {
     *("gain_mean", "gain_ci", "share_helped", "kl_neutral", "rouge_1", "rouge_l", "meteor", "attribution", "seconds"),
     *("perplexity", "accuracy", "distinct_1", "distinct_2", "repetition", "words", "peak_mib", "curve"),
 }
+SHORT_OF_MEMORY = """
+import psutil
+whole = psutil.virtual_memory
+psutil.virtual_memory = lambda: whole()._replace(available=1_000_000)
+"""
 BROKEN = (
     "{",
     '{"user_id": "ümlaut"}'.encode("latin-1"),
@@ -230,6 +237,54 @@ def test_rows_of_another_model_or_seed_do_not_count(tmp_path):
     assert Results(tmp_path / "r.jsonl", "two").methods == {}
 
 
+def test_rows_of_another_estimator_do_not_count(tmp_path):
+    person = someone("a")
+    results = Results(tmp_path / "r.jsonl", "one")
+    for estimator in ("torch", "llama"):
+        results.use(estimator)
+        results.add(Learner(estimator, ""))
+        results.add(result(person, SHARED if estimator == "torch" else "caa"))
+    again = Results(tmp_path / "r.jsonl", "one")
+    assert again.estimators == ("llama", "torch") and {method for _, method in again.methods} == {"caa"}
+    again.use("torch")
+    assert {method for _, method in again.methods} == {SHARED} and again.learner == Learner("torch", "")
+
+
+@pytest.mark.parametrize(("limitation", "asked"), [("", []), ("too little memory", [(), (SHARED, "unsteered")])])
+def test_what_lack_of_memory_limited_is_asked_for_again(tmp_path, limitation, asked):
+    person = someone("a")
+    results = Results(tmp_path / "r.jsonl", "one")
+    results.use("llama")
+    for row in (Learner("llama", limitation), result(person, SHARED), result(person, "unsteered")):
+        results.add(row)
+    found = by_estimator(results, lambda: to_measure([person], (SHARED, "unsteered"), results))
+    assert [subject.methods for subjects in found.values() for subject in subjects] == asked
+
+
+def test_where_memory_is_short_that_is_said_and_nothing_is_mixed(cli, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(SHORT_OF_MEMORY)
+    short = {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))}
+    data, out = write_people(tmp_path / "people.jsonl", writers=("old",)), tmp_path / "out.json"
+    arguments = ("evaluate", data, "--gain-only", "--json", out, "--methods")
+    plain = cli(*arguments, "caa", timeout=SECONDS)
+    assert plain.returncode == 0, plain.stderr.decode()
+    refused = cli(*arguments, "caa,optimized,steerx-optimized,other-person", environment=short, timeout=SECONDS)
+    assert refused.returncode == 1 and b"Traceback" not in refused.stderr
+    said = refused.stderr.decode()
+    assert "optimized, steerx-optimized: made with gradients" in said and "name other methods with --methods" in said
+    less = cli(*arguments, "caa,random", environment=short, timeout=SECONDS)
+    assert less.returncode == 0, less.stderr.decode()
+    assert b"torch would need" in less.stdout and b"torch would need" not in plain.stdout
+    found = json.loads(out.read_text())
+    assert found["estimator"].endswith("-gguf") and found["methods"].keys() == {"unsteered", "random", "caa"}
+    lines = [json.loads(line) for line in results_file(out).read_text().splitlines()]
+    rows = [line for line in lines if line["kind"] == "MethodResult"]
+    by = {(line["estimator"].endswith("-gguf"), line["row"]["method"]) for line in rows}
+    assert by == {(False, "unsteered"), (False, "caa"), (True, "unsteered"), (True, "caa"), (True, "random")}
+    again = cli(*arguments, "caa", timeout=SECONDS)
+    assert again.stdout == plain.stdout and b"] model" not in again.stderr
+
+
 def test_replies_are_held_against_the_texts_that_they_answer(tmp_path):
     """A test text whose prompt is too long to be read gets no reply."""
     texts = ["never read at all", "the cat sat on the mat", "rain fell over the hill"]
@@ -243,7 +298,7 @@ def test_replies_are_held_against_the_texts_that_they_answer(tmp_path):
     nothing = {"curve": (), "blocks": (), "vector": {}, "seconds": {}, "other": "", "other_key": ""}
     figures = {"gain": 0.0, "kl": 0.0, "nll_unsteered": 3.0, "chosen_kl": 0.0, "perplexity": None, "accuracy": None}
     row = MethodResult("k", "a", "unsteered", peak_mib=1.0, replies=tuple(texts[1:]), **nothing, **figures)
-    found = outcome({"a": {"unsteered": row}}, [read], (), (), model="m", fingerprint="f", seed=0)
+    found = outcome({"a": {"unsteered": row}}, [read], (), (), None, model="m", fingerprint="f", seed=0)
     assert found["methods"]["unsteered"]["rouge_1"] == 1.0
 
 

@@ -48,7 +48,7 @@ def following_outcome(
     keys = [follower_key(person) for person in people]
     profiles = [results.profiles[key] for key in keys if key in results.profiles]
     return {
-        **circumstances(len(people), left_out, model=model, fingerprint=fingerprint, seed=seed),
+        **circumstances(len(people), left_out, results.learner, model=model, fingerprint=fingerprint, seed=seed),
         "each": EACH,
         "pairs_scored": sum(one.pairs for one in figures[BOTH].values()),
         "preferences_version": PREFERENCES_VERSION,

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from assistant.engine.protocol import Sampling
 from assistant.evaluation.following_protocol import FOLLOWING_EVENTS, Follow, FollowingSubject
-from assistant.evaluation.process import measured, setup_in_use
+from assistant.evaluation.process import by_estimator, measured, setup_in_use
 from assistant.evaluation.results import Results
 from assistant.evaluation.time_left import Progress
 from assistant.models.active import ActiveModel
@@ -36,10 +36,11 @@ async def follow(
 
     Raises: EvaluationError: no model, out of memory, a crash; what was measured is kept.
     """
-    subjects = [_subject(person, results, alone=len(people) == 1) for person in people]
-    if not any(subject.methods for subject in subjects):
+    alone = len(people) == 1
+    subjects = by_estimator(results, lambda: [_subject(person, results, alone=alone) for person in people])
+    if not subjects:
         return
-    request = Follow(setup_in_use(paths, model, settings), tuple(subjects), seed)
+    request = Follow(setup_in_use(paths, model, settings), subjects, seed)
     async with aclosing(measured(MODULE, FOLLOWING_EVENTS, paths, request, results)) as progress:
         async for step in progress:
             yield step

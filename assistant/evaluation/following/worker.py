@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from assistant.evaluation.following_protocol import Follow, FollowingResult, FollowingSubject, ProfileLearned
-from assistant.evaluation.protocol import Begun, Evaluated, EvaluationFailed, TooLong
-from assistant.evaluation.worker import Emit, open_models, peak_mib, restart_peak
+from assistant.evaluation.loading import Emit, neutral_replies_of, open_models
+from assistant.evaluation.protocol import Begun, Evaluated, EvaluationFailed, Learner, TooLong
+from assistant.evaluation.worker import peak_mib, restart_peak
 from assistant.one_task import learn
 
 if TYPE_CHECKING:
@@ -24,12 +25,15 @@ def main() -> None:
 def _follow(request: Follow, emit: Emit) -> Evaluated:
     from steering.evaluation.following.profile import ProfileMaker
 
-    chat, estimator, neutral = open_models(request.setup, emit)
+    chat, estimator = open_models(request.setup, emit)
+    subjects = request.subjects.get(estimator.fingerprint, request.subjects[""])
+    emit(Learner(estimator.fingerprint, estimator.limitation))
+    neutral = neutral_replies_of(request.setup, chat, emit)
     limit = min(estimator.network.context or chat.window, chat.window)
     run = _Run(ProfileMaker(estimator, chat, neutral), request, limit, emit)
-    for place, subject in enumerate(request.subjects):
+    for place, subject in enumerate(subjects):
         if subject.methods:
-            run.measure(subject, request.subjects[place - 1 if place else 1 : place or 2])
+            run.measure(subject, subjects[place - 1 if place else 1 : place or 2])
     return Evaluated()
 
 

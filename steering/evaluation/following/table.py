@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from steering.evaluation.names import UNSTEERED
-from steering.evaluation.table import NOT_MEASURED
+from steering.evaluation.table import NOT_MEASURED, limitation
 
 
 def following_markdown(found: Mapping[str, Any]) -> str:
@@ -14,6 +14,7 @@ def following_markdown(found: Mapping[str, Any]) -> str:
     lines = [
         f"{found['people']} people of {found['each']} preferences, {found['pairs_scored']} pairs, "
         f"{found['left_out']} lines left out; {found['model']}; vectors at KL {found['kl']}",
+        *limitation(found),
         "",
         *_table(
             ("method", "pairs right", "95 %", "change", "95 %", "margin", "95 %", "change", "95 %", "better", "KL"),
