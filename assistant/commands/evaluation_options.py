@@ -30,14 +30,12 @@ def refuse_overwriting(data: Path, json_path: Path | None) -> None:
     if not json_path:
         return
     if json_path.suffix.lower() in PLOTTED:
-        raise click.BadParameter(
-            f"{json_path}: a plot is written there; name a file that ends in .json", None, None, "--json"
-        )
+        why = f"{json_path}: a plot is written there; name a file that ends in .json"
+        raise click.BadParameter(why, param_hint="--json")
     for written in (json_path, results_beside(json_path)):
         if written.exists() and written.samefile(data):
-            raise click.BadParameter(
-                f"{written} is DATA, which would be written over; name another file", None, None, "--json"
-            )
+            why = f"{written} is DATA, which would be written over; name another file"
+            raise click.BadParameter(why, param_hint="--json")
 
 
 def results_beside(json_path: Path) -> Path:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import stat
 from pathlib import Path
 
 import pytest
 
-from assistant.evaluation.damage import read_damage
-from assistant.evaluation.process import by_estimator
-from assistant.evaluation.protocol import Learner, MethodResult, TooLong
+from assistant.evaluation.protocol import MethodResult, TooLong
 from assistant.evaluation.report import outcome
 from assistant.evaluation.results import Results
-from assistant.evaluation.runner import Evaluation, Measures, as_read, rows_of, to_measure
-from steering.evaluation.names import OTHER_PERSON, SHARED
+from assistant.evaluation.runner import as_read
 from steering.evaluation.people import Person
 from steering.evaluation.reading import person_key
 from steering.items import PreferenceItem, Source
-from tests.assistant.conftest import ROOT, CommandLine, children, one_line, prepare_home, wait_gone
+from tests.assistant.conftest import CommandLine, children, one_line, prepare_home, wait_gone
 from tests.assistant.people import write_people
 
 SECONDS = 900
@@ -30,11 +26,6 @@ FIGURES = {
     *("gain_mean", "gain_ci", "share_helped", "kl_neutral", "rouge_1", "rouge_l", "meteor", "attribution", "seconds"),
     *("perplexity", "accuracy", "distinct_1", "distinct_2", "repetition", "words", "peak_mib", "curve"),
 }
-SHORT_OF_MEMORY = """
-import psutil
-whole = psutil.virtual_memory
-psutil.virtual_memory = lambda: whole()._replace(available=1_000_000)
-"""
 BROKEN = (
     "{",
     '{"user_id": "ümlaut"}'.encode("latin-1"),
@@ -188,103 +179,6 @@ def test_the_data_and_the_outcome_are_not_written_over(cli, tmp_path, kind):
     assert data.read_bytes() == before
 
 
-def question(**changes: object) -> str:
-    row = {"kind": "multiple_choice", "question": "Red?", "choices": ["a", "b", "c", "d"], "answer": 1}
-    return json.dumps(row | changes)
-
-
-def damage_folder(folder: Path, *lines: str) -> Path:
-    folder.mkdir()
-    text = json.dumps(
-        {"kind": "perplexity", "text": "the garden is\u2028green and the bread is fresh"}, ensure_ascii=False
-    )
-    (folder / "a.jsonl").write_text("\n".join((question(), text, *lines)), encoding="utf-8")
-    return folder
-
-
-def test_damage_is_measured_on_the_folder_that_is_named(cli, tmp_path):
-    folder = damage_folder(tmp_path / "damage", question(answer="B"))
-    data, out = write_people(tmp_path / "people.jsonl", writers=("old",)), tmp_path / "out.json"
-    result = cli("evaluate", data, "--methods", "unsteered", "--damage", folder, "--json", out, timeout=SECONDS)
-    assert result.returncode == 0, result.stderr.decode()
-    assert b'a.jsonl, line 3: left out: "answer" is not the place of a choice' in result.stderr
-    assert json.loads(out.read_text())["methods"]["unsteered"]["accuracy"] in (0.0, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("broken", "why"),
-    [
-        ("{", "not JSON"),
-        (question(answer=4), '"answer"'),
-        (question(answer=-1), '"answer"'),
-        (question(answer=True), '"answer"'),
-        (question(question=None), '"question"'),
-        (json.dumps({"kind": "perplexity", "text": " "}), "empty"),
-    ],
-)
-def test_a_line_of_a_test_set_that_cannot_be_used_is_named(tmp_path, broken, why):
-    texts, questions, left_out = read_damage(damage_folder(tmp_path / "damage", broken, question(choices=["a"])))
-    assert (len(texts), len(questions)) == (1, 1) and "\u2028" in texts[0]
-    assert [(file, one.line, why in one.why) for file, one in left_out] == [("a.jsonl", 3, True)]
-
-
-def test_rows_of_another_model_or_seed_do_not_count(tmp_path):
-    nothing = {"curve": (), "blocks": (), "replies": (), "vector": {}, "seconds": {}, "other": "", "other_key": ""}
-    figures = {"gain": 0.1, "kl": 0.1, "nll_unsteered": 3.0, "chosen_kl": 0.1, "perplexity": None, "accuracy": None}
-    row = MethodResult(key="k", user_id="a", method="caa", peak_mib=1.0, **nothing, **figures)
-    Results(tmp_path / "r.jsonl", "one").add(row)
-    assert Results(tmp_path / "r.jsonl", "one").methods == {("k", "caa"): row}
-    assert Results(tmp_path / "r.jsonl", "two").methods == {}
-
-
-def test_rows_of_another_estimator_do_not_count(tmp_path):
-    person = someone("a")
-    results = Results(tmp_path / "r.jsonl", "one")
-    for estimator in ("torch", "llama"):
-        results.use(estimator)
-        results.add(Learner(estimator, ""))
-        results.add(result(person, SHARED if estimator == "torch" else "caa"))
-    again = Results(tmp_path / "r.jsonl", "one")
-    assert again.estimators == ("llama", "torch") and {method for _, method in again.methods} == {"caa"}
-    again.use("torch")
-    assert {method for _, method in again.methods} == {SHARED} and again.learner == Learner("torch", "")
-
-
-@pytest.mark.parametrize(("limitation", "asked"), [("", []), ("too little memory", [(), (SHARED, "unsteered")])])
-def test_what_lack_of_memory_limited_is_asked_for_again(tmp_path, limitation, asked):
-    person = someone("a")
-    results = Results(tmp_path / "r.jsonl", "one")
-    results.use("llama")
-    for row in (Learner("llama", limitation), result(person, SHARED), result(person, "unsteered")):
-        results.add(row)
-    found = by_estimator(results, lambda: to_measure([person], (SHARED, "unsteered"), results))
-    assert [subject.methods for subjects in found.values() for subject in subjects] == asked
-
-
-def test_where_memory_is_short_that_is_said_and_nothing_is_mixed(cli, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(SHORT_OF_MEMORY)
-    short = {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))}
-    data, out = write_people(tmp_path / "people.jsonl", writers=("old",)), tmp_path / "out.json"
-    arguments = ("evaluate", data, "--gain-only", "--json", out, "--methods")
-    plain = cli(*arguments, "caa", timeout=SECONDS)
-    assert plain.returncode == 0, plain.stderr.decode()
-    refused = cli(*arguments, "caa,optimized,steerx-optimized,other-person", environment=short, timeout=SECONDS)
-    assert refused.returncode == 1 and b"Traceback" not in refused.stderr
-    said = refused.stderr.decode()
-    assert "optimized, steerx-optimized: made with gradients" in said and "name other methods with --methods" in said
-    less = cli(*arguments, "caa,random", environment=short, timeout=SECONDS)
-    assert less.returncode == 0, less.stderr.decode()
-    assert b"torch would need" in less.stdout and b"torch would need" not in plain.stdout
-    found = json.loads(out.read_text())
-    assert found["estimator"].endswith("-gguf") and found["methods"].keys() == {"unsteered", "random", "caa"}
-    lines = [json.loads(line) for line in results_file(out).read_text().splitlines()]
-    rows = [line for line in lines if line["kind"] == "MethodResult"]
-    by = {(line["estimator"].endswith("-gguf"), line["row"]["method"]) for line in rows}
-    assert by == {(False, "unsteered"), (False, "caa"), (True, "unsteered"), (True, "caa"), (True, "random")}
-    again = cli(*arguments, "caa", timeout=SECONDS)
-    assert again.stdout == plain.stdout and b"] model" not in again.stderr
-
-
 def test_replies_are_held_against_the_texts_that_they_answer(tmp_path):
     """A test text whose prompt is too long to be read gets no reply."""
     texts = ["never read at all", "the cat sat on the mat", "rain fell over the hill"]
@@ -300,78 +194,3 @@ def test_replies_are_held_against_the_texts_that_they_answer(tmp_path):
     row = MethodResult("k", "a", "unsteered", peak_mib=1.0, replies=tuple(texts[1:]), **nothing, **figures)
     found = outcome({"a": {"unsteered": row}}, [read], (), (), None, model="m", fingerprint="f", seed=0)
     assert found["methods"]["unsteered"]["rouge_1"] == 1.0
-
-
-def someone(user: str, *more: str) -> Person:
-    texts = [PreferenceItem(f"{user} {k}", "", f"text {k} of {user}", Source.WRITING, float(k)) for k in range(4)]
-    texts += [PreferenceItem(text, "", text, Source.WRITING, 9.0) for text in more]
-    return Person(user, tuple(texts), (PreferenceItem("t", "why?", f"test of {user}", Source.WRITING, 10.0),))
-
-
-def result(person: Person, method: str, other: Person | None = None) -> MethodResult:
-    nothing = {"curve": (), "blocks": (), "replies": (), "vector": {1: (0.5,)}, "seconds": {}}
-    figures = {"gain": 0.1, "kl": 0.1, "nll_unsteered": 3.0, "chosen_kl": 0.1, "perplexity": None, "accuracy": None}
-    whose = {"other": other.user_id, "other_key": person_key(other)} if other else {"other": "", "other_key": ""}
-    return MethodResult(person_key(person), person.user_id, method, peak_mib=1.0, **nothing, **figures, **whose)
-
-
-def finished(path: Path, people: list[Person]) -> Results:
-    """Everything of the people, each with the vector of the one before."""
-    results = Results(path, "one")
-    for place, person in enumerate(people):
-        results.add(result(person, SHARED))
-        if len(people) > 1:
-            results.add(result(person, OTHER_PERSON, people[place - 1]))
-    return results
-
-
-def others_in(people: list[Person], results: Results) -> dict[str, str]:
-    rows = rows_of(people, (SHARED, OTHER_PERSON), results)
-    return {user: own[OTHER_PERSON].other for user, own in rows.items() if OTHER_PERSON in own}
-
-
-def test_another_persons_vector_counts_only_while_it_is_that_of_who_is_the_other_now(tmp_path):
-    a, b, c = people = [someone("a"), someone("b"), someone("c")]
-    results = finished(tmp_path / "r.jsonl", people)
-    assert others_in(people, results) == {"a": "c", "b": "a", "c": "b"}
-    assert others_in([a, b], results) == {"b": "a"}
-    assert others_in([a, someone("b", "a new text"), c], results) == {"a": "c"}
-    results.add(result(a, OTHER_PERSON, b))
-    assert others_in([a, b], results) == {"a": "b", "b": "a"}
-    again = Results(tmp_path / "r.jsonl", "one")
-    assert others_in(people, again) == {"a": "c", "b": "a", "c": "b"}
-
-
-def test_a_person_who_cannot_be_measured_is_nobodys_other(tmp_path):
-    a, b, c = people = [someone("a"), someone("b"), someone("c")]
-    results = finished(tmp_path / "r.jsonl", people)
-    results.add(TooLong(person_key(b), "b", b.history[0].id, 5000, 2048))
-    results.add(result(c, OTHER_PERSON, a))
-    assert others_in(people, results) == {"a": "c", "c": "a"}
-
-
-@pytest.mark.parametrize("count", [1, 3])
-async def test_what_is_finished_loads_no_model(tmp_path, count):
-    """One person alone has nobody whose vector could be the other's; one whose texts are too long has nothing."""
-    people = [someone(user) for user in "abc"[:count]]
-    results, unread = finished(tmp_path / "r.jsonl", people), someone("d")
-    results.add(TooLong(person_key(unread), "d", "t", 5000, 2048))
-    measures = Measures((SHARED, OTHER_PERSON))
-    steps = Evaluation(None, None, None).run([*people, unread], measures, results)
-    assert [step async for step in steps] == []
-
-
-def test_who_is_the_other_is_the_nearest_person_that_can_be_measured(cli, tmp_path):
-    data, out = write_people(tmp_path / "people.jsonl"), tmp_path / "out.json"
-    rows = [json.loads(line) for line in data.read_text().splitlines()]
-    for row in rows:
-        if row["user_id"] == "shouting" and row["order"] < 5:
-            row["prompt"] = "why is it so? " * 1200
-    data.write_text("\n".join(map(json.dumps, rows)))
-    arguments = ("evaluate", data, "--gain-only", "--methods", "steerx-optimized,other-person", "--json", out)
-    result = cli(*arguments, timeout=SECONDS)
-    assert result.returncode == 0, result.stderr.decode()
-    whose = {own["user_id"]: own["other"] for own in json.loads(out.read_text())["methods"][OTHER_PERSON]["by_person"]}
-    assert whose == {"careless": "old", "old": "careless"}
-    again = cli(*arguments, timeout=SECONDS)
-    assert again.stdout == result.stdout and b"] model" not in again.stderr
