@@ -34,7 +34,7 @@ def make_backup(database: Path, target: Path, *, force: bool = False) -> None:
     """
     with private_output(target, force=force) as partial:
         try:
-            with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as source:
+            with closing(_source(database)) as source:
                 source.execute("PRAGMA temp_store = MEMORY")
                 source.execute("VACUUM INTO ?", (os.fspath(partial),))
         except sqlite3.OperationalError as error:
@@ -42,6 +42,33 @@ def make_backup(database: Path, target: Path, *, force: bool = False) -> None:
         except sqlite3.Error as error:
             raise DatabaseUnreadableError(f"{display_path(database)}: is damaged ({error})") from error
         _verify(partial, target)
+
+
+def _source(database: Path) -> sqlite3.Connection:
+    """A history opened to be read, also on a disk that is full or read-only, where SQLite has no room beside it.
+
+    Raises: StorageError: it cannot be opened.
+    """
+    trouble: sqlite3.OperationalError | None = None
+    ways = ["mode=ro"]
+    if not any(log.stat().st_size for log in companions(database)):  # what is in the log would be missing
+        ways.append("mode=ro&immutable=1")
+    for way in ways:
+        try:
+            return _read(f"{database.absolute().as_uri()}?{way}")
+        except sqlite3.OperationalError as error:
+            trouble = error
+    raise StorageError(f"{display_path(database)}: cannot be opened ({trouble}); see `assistant doctor`") from trouble
+
+
+def _read(uri: str) -> sqlite3.Connection:
+    source = sqlite3.connect(uri, uri=True)
+    try:
+        source.execute("SELECT count(*) FROM sqlite_schema")  # the first look, at which a disk without room fails
+    except sqlite3.Error:
+        source.close()
+        raise
+    return source
 
 
 def restore_backup(database: Path, backup: Path) -> Path | None:

@@ -255,3 +255,27 @@ def test_restore_refuses_while_another_process_has_the_history_open(two: Path, p
         other.wait()
     assert titles(path) == ["one", "two"]
     assert restore_backup(path, two) is not None
+
+
+@pytest.mark.parametrize("log", ["", "unwritten frames"])
+def test_a_history_that_has_no_room_beside_it_is_copied_unless_its_log_would_be_missing(tmp_path, monkeypatch, log):
+    history, copy = tmp_path / "history.db", tmp_path / "copy.db"
+    with Store(history) as store:
+        store.writing.add("Asked?", "A text of mine.", "test")
+    if log:
+        history.with_name("history.db-wal").write_text(log)
+    connect = sqlite3.connect
+
+    def without_room(name: str | Path, **how: bool) -> sqlite3.Connection:
+        return connect("file:///nowhere?mode=ro" if str(name).endswith("mode=ro") else name, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.backup.sqlite3.connect", without_room)
+        if log:
+            with pytest.raises(StorageError, match=r"history\.db: cannot be opened"):
+                make_backup(history, copy)
+            assert not copy.exists()
+            return
+        make_backup(history, copy)
+    with Store(copy) as store:
+        assert [one.text for one in store.writing.list()] == ["A text of mine."]
