@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import unicodedata
 from collections.abc import Iterator
 
 from storage import looking_through
@@ -59,9 +60,9 @@ class Search:
 
         The last word may be unfinished (unless a space follows it), and so is a word with a star. Any text is a
         valid query; one of punctuation alone finds nothing. Where there is a script without blanks between words in
-        it, it is found anywhere in a text; the newest come first then.
+        it, or a picture, it is found anywhere in a text; the newest come first then.
         """
-        if UNSPACED_CHARACTER.search(query):
+        if UNSPACED_CHARACTER.search(query) or any(unicodedata.category(character) == "So" for character in query):
             return self._look_through(query, only, limit)
         expression = match_expression(query)
         if not expression:

@@ -113,6 +113,14 @@ def test_a_word_of_a_script_without_blanks_is_found_anywhere(store: Store):
     assert long.snippet == "番茄" * 30 + "…"
 
 
+def test_a_picture_is_found(store: Store):
+    talk = store.conversations.create("title")
+    texts = ["I grow 🍅 here", "family 👩‍👩‍👧", "tomatoes", "3 °C"]
+    ids = [store.messages.add(talk.id, None, "user", t, **COMPLETE, origin=Origin.TYPED).id for t in texts]
+    for query, expected in (("🍅", [ids[0]]), ("grow 🍅", [ids[0]]), ("👩‍👩‍👧", [ids[1]]), ("sun 🍅", []), ("🙈", [])):
+        assert [hit.message_id for hit in store.search.search(query)] == expected
+
+
 def test_the_index_is_sound_after_changes(store: Store, raw: RawQuery):
     talk = store.conversations.create("title")
     for number in range(50):
