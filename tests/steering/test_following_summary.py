@@ -8,6 +8,7 @@ from scipy.stats import sem, t
 
 from steering.evaluation.following.summary import Ranked, differences, following, margins, ranked
 from steering.evaluation.following.table import following_markdown
+from steering.evaluation.names import UNSTEERED
 
 
 def test_the_margin_is_how_much_less_likely_the_violating_option_is():
@@ -82,3 +83,9 @@ def test_the_table_shows_shares_in_percent_and_changes_in_points():
     margins = " to ".join(f"{end:+.3f}" for end in plain["margin_ci"])
     assert f"| unsteered | 62.5% | {shares} |  |  | +0.200 | {margins} |  |  |  | 0.000 |" in table
     assert "| both>other-person | 1 | +25.0 | – | -0.300 | – |" in table
+
+
+def test_a_share_stays_within_its_bounds():
+    own = {user: Ranked(share, 0.1, 10) for user, share in (("a", 0.5), ("b", 1.0), ("c", 1.0))}
+    low, high = following({UNSTEERED: own})[UNSTEERED]["share_right_ci"]
+    assert 0 < low < 0.83 < high == 1.0

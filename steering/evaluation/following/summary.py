@@ -66,11 +66,16 @@ def _figures(own: Mapping[str, Ranked], base: Mapping[str, Ranked]) -> dict[str,
         "people": len(values),
         "pairs": sum(one.pairs for one in values),
         "share_right": float(np.mean(shares)),
-        "share_right_ci": interval(shares),
+        "share_right_ci": _of_share(interval(shares)),
         "margin": float(np.mean(means)),
         "margin_ci": interval(means),
         **_change(values, [base[user] for user in own]),
     }
+
+
+def _of_share(ends: Sequence[float] | None) -> list[float] | None:
+    """Student's interval knows no bounds, a share has them."""
+    return None if ends is None else [min(1.0, max(0.0, end)) for end in ends]
 
 
 def _change(own: Sequence[Ranked], base: Sequence[Ranked]) -> dict[str, Any]:
