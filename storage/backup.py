@@ -23,6 +23,8 @@ from storage.store import Store
 from storage.upgrade import refuse_foreign
 from storage.values import display_path
 
+_SQLITE = b"SQLite format 3\0"
+_DAMAGED = "{}: is damaged, or no history; use another copy"
 _LOCK_START, _LOCK_LENGTH = 0x40000002, 510
 """Where SQLite's connections mark that they have a file open (its shared lock bytes)."""
 
@@ -98,6 +100,24 @@ def restore_backup(database: Path, backup: Path) -> Path | None:
             left.unlink(missing_ok=True)
 
 
+def check_backup(backup: Path) -> None:
+    """Tell what is no history from its first bytes, before anything is asked or copied; `restore_backup` reads it all.
+
+    Raises: StorageError: it is not there, or is no SQLite database.
+    """
+    with translated_os_errors(backup):
+        _check_there(backup)
+        with backup.open("rb") as file:
+            first = file.read(len(_SQLITE))
+    if first != _SQLITE:
+        raise DatabaseUnreadableError(_DAMAGED.format(display_path(backup)))
+
+
+def _check_there(backup: Path) -> None:
+    if not backup.is_file():
+        raise StorageError(f"{display_path(backup)}: is not there, or is not a file")
+
+
 def _make_folder(database: Path) -> None:
     """Make the folder of a history, if it is not there."""
     with translated_os_errors(database):
@@ -113,7 +133,7 @@ def _verify(copy: Path, shown: Path) -> None:
             [(application_id,)] = connection.execute("PRAGMA application_id").fetchall()
             problems = [row[0] for row in connection.execute("PRAGMA integrity_check (1)")]
     except sqlite3.Error as error:
-        raise DatabaseUnreadableError(f"{display_path(shown)}: is damaged, or no history; use another copy") from error
+        raise DatabaseUnreadableError(_DAMAGED.format(display_path(shown))) from error
     if application_id != APPLICATION_ID:
         raise DatabaseUnreadableError(f"{display_path(shown)}: is no history; give a file that `backup` made")
     if problems != ["ok"]:
@@ -134,8 +154,7 @@ def _settle(copy: Path) -> None:
 def _copy(backup: Path, copy: Path) -> None:
     """Copy a database with what is still in its log."""
     with translated_os_errors(backup):
-        if not backup.is_file():
-            raise StorageError(f"{display_path(backup)}: is not there, or is not a file")
+        _check_there(backup)
         for source in (backup, *(file for file in companions(backup) if file.name.endswith("-wal"))):
             target = copy.with_name(copy.name + source.name.removeprefix(backup.name))
             target.unlink(missing_ok=True)

@@ -61,6 +61,26 @@ def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
     return asyncio.run(work)
 
 
+def confirm(question: str) -> None:
+    """Ask on stderr before something is done.
+
+    Raises: click.Abort: the answer is no, or there is none; that nothing was done is said.
+    """
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)  # the question still waits on its line
+        agreed = False
+    if not agreed:
+        click.echo("not done", err=True)
+        raise click.Abort
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def print_json(value: Any) -> None:
     """Print dataclasses, dates and paths as JSON."""
     click.echo(escaped(json.dumps(value, default=_plain, ensure_ascii=False, indent=2)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assistant.commands.context import Globals, opened, pass_globals, print_json, run
+from assistant.commands.context import Globals, confirm, counted, opened, pass_globals, print_json, run
 
 if TYPE_CHECKING:
     from assistant.history.forgetting import Forgetting
@@ -92,7 +92,7 @@ def forget(
             if not yes and not expected.nothing:
                 for line in _told(expected, remove):
                     click.echo(line, err=True)
-                click.confirm("Forget it for good?", abort=True, err=True)
+                confirm("Forget it for good?")
             found = assistant.forgetting.forget(doomed, remove_versions=remove)
             if as_json:
                 print_json(found)
@@ -106,33 +106,28 @@ def forget(
 
 def _counts(found: Forgotten) -> str:
     """What goes, in words."""
-    counted = (
+    kinds = (
         (found.conversations, "conversation"),
         (found.messages, "message"),
         (found.writings, "text of yours", "texts of yours"),
         (found.titles, "title"),
         (found.mentions, "tag, veto or line of a description", "tags, vetoes and lines of descriptions"),
     )
-    parts = [_plural(*entry) for entry in counted if entry[0]]
+    parts = [counted(*entry) for entry in kinds if entry[0]]
     return ", ".join(parts) or "nothing"
-
-
-def _plural(count: int, one: str, many: str = "") -> str:
-    """A number with its noun."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def _told(expected: Forgotten, remove: bool) -> list[str]:
     """What the question is about."""
     lines = [f"This would forget {_counts(expected)}."]
     if expected.profiles:
-        versions = _plural(len(expected.profiles), "profile version")
+        versions = counted(len(expected.profiles), "profile version")
         fate = "removed" if remove else "marked as stale, without what only this told its description"
         lines.append(f"{versions} learned from it ({_numbers(expected.profiles)}): {fate}.")
     if expected.profile_in_use is not None and remove:
         lines.append(f"Version {expected.profile_in_use} is in use: steering would be off.")
     if expected.backups:
-        lines.append(f"{_plural(expected.backups, 'automatic backup')} would go, as the text may be in there.")
+        lines.append(f"{counted(expected.backups, 'automatic backup')} would go, as the text may be in there.")
     if expected.copies_in:
         lines.append(
             f"Forked conversations keep a copy: {_numbers(expected.copies_in)}; forget them too if you want to."

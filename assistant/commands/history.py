@@ -13,15 +13,16 @@ def history() -> None:
 
 
 @history.command(name="list")
+@click.option("--archived", is_flag=True, help="List the archived ones, and only those.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_globals
-def list_conversations(chosen: Globals, as_json: bool) -> None:
-    """List conversations, last used first."""
+def list_conversations(chosen: Globals, archived: bool, as_json: bool) -> None:
+    """List conversations, last used first; archived ones with --archived."""
     from assistant.visible import one_line
 
     async def work() -> None:
         async with opened(chosen) as assistant:
-            conversations = assistant.chat.conversations()
+            conversations = assistant.history.conversations(archived=archived)
             if as_json:
                 print_json(conversations)
                 return
@@ -29,7 +30,8 @@ def list_conversations(chosen: Globals, as_json: bool) -> None:
                 when = conversation.updated_at.astimezone().strftime("%Y-%m-%d %H:%M")
                 click.echo(f"{conversation.id:>6}  {when}  {one_line(conversation.title or 'New chat', 80)}")
             if not conversations:
-                click.echo("No conversations yet; `assistant` starts one.", err=True)
+                nothing = "No archived conversations." if archived else "No conversations yet; `assistant` starts one."
+                click.echo(nothing, err=True)
 
     run(work())
 

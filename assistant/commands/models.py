@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assistant.commands.context import Globals, opened, pass_globals, print_json, run
+from assistant.commands.context import Globals, confirm, opened, pass_globals, print_json, run
+from assistant.commands.parameters import not_blank
 
 if TYPE_CHECKING:
     from assistant.models.advice import Advice
@@ -121,10 +122,13 @@ def check(chosen: Globals, model: str, load: bool, as_json: bool) -> None:
 
 @models.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--move/--link", default=False, help="Move the file into the models folder, or link to it (default).")
+@click.option("--link", is_flag=True, help="Link to the file, which stays where it is; the default.")
+@click.option("--move", is_flag=True, help="Move the file into the models folder.")
 @pass_globals
-def add(chosen: Globals, file: Path, move: bool) -> None:
+def add(chosen: Globals, file: Path, link: bool, move: bool) -> None:
     """Add FILE, a model in GGUF format, to the models folder. By default it stays where it is and is linked to."""
+    if link and move:
+        raise click.UsageError("--link and --move contradict each other")
 
     async def work() -> None:
         async with opened(chosen) as assistant:
@@ -135,7 +139,7 @@ def add(chosen: Globals, file: Path, move: bool) -> None:
 
 
 @models.command()
-@click.argument("model")
+@click.argument("model", callback=not_blank)
 @pass_globals
 def use(chosen: Globals, model: str) -> None:
     """Let MODEL answer from the next message on: a name of `assistant models list`, or a path."""
@@ -148,7 +152,7 @@ def use(chosen: Globals, model: str) -> None:
 
 
 @models.command()
-@click.argument("model")
+@click.argument("model", callback=not_blank)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_globals
 def remove(chosen: Globals, model: str, yes: bool) -> None:
@@ -168,7 +172,7 @@ def remove(chosen: Globals, model: str, yes: bool) -> None:
             profiles = f"; profile versions {made} were made for it and will not fit another model" if made else ""
             in_use = "; it is in use, the bundled model will answer" if removal.in_use else ""
             if not yes:
-                click.confirm(f"Remove {name}? {frees}{profiles}{in_use}.", abort=True, err=True)
+                confirm(f"Remove {name}? {frees}{profiles}{in_use}.")
             assistant.models.remove(removal)
             click.echo(f"{name}: removed ({frees})")
 
@@ -192,6 +196,8 @@ def show(chosen: Globals, as_json: bool) -> None:
             if as_json:
                 print_json(found)
                 return
+            if not found:
+                click.echo("Nothing is cached.", err=True)
             for kind in found:
                 click.echo(f"{_size(kind.size):>9}  {kind.name:<10} {kind.what}")
 
@@ -206,9 +212,12 @@ def clear(chosen: Globals, yes: bool) -> None:
 
     async def work() -> None:
         async with opened(chosen) as assistant:
-            size = sum(kind.size for kind in assistant.models.cached())
+            found = assistant.models.cached()
+            if not found:
+                click.echo("Nothing is cached.", err=True)
+                return
             if not yes:
-                click.confirm(f"Delete {_size(size)}?", abort=True, err=True)
+                confirm(f"Delete {_size(sum(kind.size for kind in found))}?")
             freed = sum(kind.size for kind in assistant.models.clear_cache())
             click.echo(f"{_size(freed)} freed")
 
@@ -262,6 +271,8 @@ def _advice_line(advice: Advice) -> str:
 
 
 def _size(size: float) -> str:
+    if 0 < size < 5e5:  # rounded it would be nothing
+        return "< 1 MB"
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assistant.commands.context import Globals, opened, pass_globals, print_json, run
+from assistant.commands.context import Globals, confirm, opened, pass_globals, print_json, run
+from assistant.commands.parameters import Number
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
     from assistant.profile.version import Explanation, Profile
-    from assistant.records import Measure, Span
+    from assistant.records import Measure, Phrase, Span
 
 MEASURES = ("ratio", "difference")
 """`assistant.records.Measure`, which is not imported for a command's help."""
@@ -98,7 +99,7 @@ def off(chosen: Globals) -> None:
 
 
 @profile.command()
-@click.argument("strength", type=click.FloatRange(0, 2))
+@click.argument("strength", type=Number(0, 2))
 @pass_globals
 def strength(chosen: Globals, strength: float) -> None:
     """Set the steering strength, 0 to 2 (1 = calibrated)."""
@@ -126,7 +127,7 @@ def strength(chosen: Globals, strength: float) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_globals
 def explain(chosen: Globals, item: str | None, by: Measure, as_json: bool) -> None:
-    """Show why: the phrases and the items they come from, or one ITEM's text with its effects."""
+    """Show why: the phrases and all items, with why one is left out; or one ITEM's text with its effects."""
 
     async def work() -> None:
         async with opened(chosen) as assistant:
@@ -134,7 +135,7 @@ def explain(chosen: Globals, item: str | None, by: Measure, as_json: bool) -> No
                 explanation = assistant.profiles.explain(item)
                 print_json(explanation) if as_json else _print_explanation(explanation, by)
             elif as_json:
-                print_json({"phrases": _in_use(assistant).outcome.phrases, "items": assistant.preferences.items()})
+                print_json({"phrases": _phrases(assistant), "items": assistant.preferences.items()})
             else:
                 _print_overview(assistant)
 
@@ -276,7 +277,7 @@ def delete(chosen: Globals, version: int, yes: bool) -> None:
         async with opened(chosen) as assistant:
             click.echo(_line(assistant.profiles.get(version)), err=True)
             if not yes:
-                click.confirm("Erase this version? Your texts stay; automatic backups go.", abort=True, err=True)
+                confirm("Erase this version? Your texts stay; automatic backups go.")
             assistant.profiles.delete(version)
             click.echo(f"Version {version} is erased.")
 
@@ -310,6 +311,12 @@ def _in_use(assistant: Assistant) -> Profile:
     return current
 
 
+def _phrases(assistant: Assistant) -> tuple[Phrase, ...]:
+    """Those of the version in use; none without one."""
+    current = assistant.profiles.current()
+    return current.outcome.phrases if current else ()
+
+
 def _line(version: Profile) -> str:
     o = version.outcome
     marks = ("  in use" if version.in_use else "") + ("  stale" if version.stale else "")
@@ -324,12 +331,18 @@ def _line(version: Profile) -> str:
 def _print_overview(assistant: Assistant) -> None:
     from assistant.visible import one_line
 
-    phrases = _in_use(assistant).outcome.phrases
-    click.echo(click.style("Phrases (effect in nats, items):", bold=True))
+    phrases, items = _phrases(assistant), assistant.preferences.items()
+    if assistant.profiles.current() is None:
+        click.echo("No profile is in use, so there are no phrases; `assistant rebuild` makes one.", err=True)
+    else:
+        click.echo(click.style("Phrases (effect in nats, items):", bold=True))
     for phrase in phrases:
         click.echo(f"  {phrase.effect:+7.2f}  {one_line(phrase.text, 40):<40}  {', '.join(phrase.item_ids[:4])}")
+    if not items:
+        click.echo("Nothing to learn from yet: chat, or `assistant import` texts of yours.", err=True)
+        return
     click.echo(click.style("Items:", bold=True))
-    for learnable in assistant.preferences.items():
+    for learnable in items:
         note = f"  [{learnable.why_left_out}]" if learnable.why_left_out else ""
         click.echo(f"  {learnable.item.id:<12}  {learnable.item.source:<11}  {one_line(learnable.item.text, 60)}{note}")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assistant.commands.context import Globals, escaped, opened, pass_globals, print_json, run
+from assistant.commands.context import Globals, confirm, counted, escaped, opened, pass_globals, print_json, run
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
@@ -134,7 +134,7 @@ def restore(chosen: Globals, file: Path | None, yes: bool) -> None:
 
     The present history is kept beside it. What was forgotten since the backup was made is there again afterwards.
     """
-    from assistant.history.exporting import automatic_backups
+    from assistant.history.exporting import automatic_backups, check_backup
     from assistant.history.exporting import restore as put_back
     from assistant.paths import resolve_paths
     from assistant.visible import sanitise
@@ -148,7 +148,8 @@ def restore(chosen: Globals, file: Path | None, yes: bool) -> None:
             click.echo("No automatic backups yet; `assistant backup FILE` makes one.", err=True)
         return
     if not yes:
-        click.confirm(f"Replace the history by {sanitise(str(file))}?", abort=True, err=True)
+        check_backup(file)
+        confirm(f"Replace the history by {sanitise(str(file))}?")
     kept = put_back(paths, file)
     click.echo(
         f"restored; what was there is kept in {sanitise(str(kept))} until something is forgotten"
@@ -163,7 +164,7 @@ async def _add(assistant: Assistant, preview: Preview, yes: bool) -> ImportCount
     whose = preview.guessed and preview.senders > 1
     if not yes and sys.stdin.isatty() and (preview.skipped or whose or preview.entries > LARGE):
         _say(preview, None, err=True)
-        click.confirm("Import it?", abort=True, err=True)
+        confirm("Import it?")
     elif not yes and whose:
         raise click.UsageError(
             f"{preview.path}: mails of {preview.senders} senders, most of them by {preview.me[0]}; say with --me whose "
@@ -180,9 +181,9 @@ def _say(preview: Preview, counts: ImportCounts | None, *, err: bool = False) ->
     told = preview if counts is None else counts
     parts = []
     if preview.conversations:
-        parts.append(f"{told.conversations:,} conversations, {told.messages:,} messages")
+        parts.append(f"{counted(told.conversations, 'conversation')}, {counted(told.messages, 'message')}")
     if preview.texts or not preview.conversations:
-        parts.append(f"{told.texts:,} texts")
+        parts.append(counted(told.texts, "text"))
     line = f"{sanitise(str(preview.path))}: {', '.join(parts)}"
     if counts is not None:
         line += f" imported ({counts.known:,} known already)" if counts.known else " imported"
@@ -193,7 +194,7 @@ def _say(preview: Preview, counts: ImportCounts | None, *, err: bool = False) ->
         guess = f", the most frequent of {preview.senders:,} senders" if preview.guessed else ""
         click.echo(f"  yours: mails from {one_line(', '.join(preview.me), 200)}{guess}", err=err)
     for what, count in preview.skipped.items():
-        click.echo(f"  left out: {count:,} {one_line(what, 100)}", err=err)
+        click.echo(f"  left out: {one_line(what, 100)}: {count:,}", err=err)
 
 
 class _Progress:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assistant.commands.context import Globals, opened, pass_globals, print_json, run
+from assistant.commands.context import Globals, confirm, opened, pass_globals, print_json, run
+from assistant.commands.parameters import Number
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
     from assistant.profile.vectors import ImportedVector
 
+STRENGTH = Number(-2, 2)
+"""The bounds of `assistant.profile.vectors`, which is not imported for a command's help."""
 # A strength below 0 begins with a dash, as an option does.
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
 
@@ -28,7 +31,7 @@ def vectors() -> None:
 @click.option("--name", default="", help="What to call it; the file's name without one.")
 @click.option(
     "--strength",
-    type=float,
+    type=STRENGTH,
     default=1.0,
     show_default=True,
     help="What it is multiplied with, -2 to 2; below 0 it works in reverse.",
@@ -61,7 +64,7 @@ def list_vectors(chosen: Globals, as_json: bool) -> None:
 
 @vectors.command(context_settings=NEGATIVE_NUMBERS)
 @click.argument("name")
-@click.argument("strength", type=float)
+@click.argument("strength", type=STRENGTH)
 @pass_globals
 def strength(chosen: Globals, name: str, strength: float) -> None:
     """Set what a vector is multiplied with, -2 to 2; below 0 it works in reverse, 0 is off."""
@@ -98,7 +101,7 @@ def remove(chosen: Globals, name: str, yes: bool) -> None:
             if name not in [vector.name for vector in assistant.vectors.list()]:
                 raise AssistantError(f"{name}: no imported vector of that name; `assistant vectors list` shows them")
             if not yes:
-                click.confirm(f"Erase {sanitise(name)}?", abort=True, err=True)
+                confirm(f"Erase {sanitise(name)}?")
             assistant.vectors.remove(name)
             click.echo(f"{sanitise(name)}: erased")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from assistant.paths import Paths
 from assistant.reporting import reports_storage_errors, storage_errors_reported
 from storage.automatic import backups
+from storage.backup import check_backup as check_file
 from storage.backup import make_backup, restore_backup
 from storage.entries import Entry, VetoedPhrase
 from storage.exporters import FORMATS
@@ -74,6 +75,15 @@ class Exporting:
         yield from self._store.transfer.conversations()
         yield from self._store.transfer.texts()
         yield from map(VetoedPhrase, self._store.feedback.vetoed_phrases())
+
+
+def check_backup(backup: Path) -> None:
+    """Look whether a file can be a backup, before somebody is asked; `restore` reads the whole of it.
+
+    Raises: AssistantError: it is not there, or is no history.
+    """
+    with storage_errors_reported():
+        check_file(backup)
 
 
 def restore(paths: Paths, backup: Path) -> Path | None:

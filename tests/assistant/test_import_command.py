@@ -61,8 +61,8 @@ def test_good_files_are_imported_once(cli, tmp_path):
     first = cli(*arguments)
     assert first.returncode == 0
     assert [line.rpartition(": ")[2] for line in first.stdout.decode().splitlines()] == [
-        "1 texts imported (1 known already)",
-        "1 texts imported",
+        "1 text imported (1 known already)",
+        "1 text imported",
     ]
     again = cli(*arguments)
     assert again.stdout.count(b"0 texts imported") == 2
@@ -73,7 +73,7 @@ def test_good_file_before_a_bad_one_is_told(cli, tmp_path):
     (tmp_path / "good.txt").write_text("A good text of mine.")
     result = cli("import", tmp_path / "good.txt", tmp_path / "bad.txt")
     assert result.returncode == 1
-    assert result.stdout.decode() == f"{tmp_path}/good.txt: 1 texts imported\n"
+    assert result.stdout.decode() == f"{tmp_path}/good.txt: 1 text imported\n"
     assert str(tmp_path / "bad.txt") in one_line(result)
 
 
@@ -82,5 +82,5 @@ def test_name_that_is_no_text_can_be_imported(cli, tmp_path):
     path.write_text("A good text of mine.")
     result = cli("import", path, environment={"PYTHONIOENCODING": "utf-8:strict"})
     assert (result.returncode, result.stderr) == (0, b"")
-    assert b"1 texts imported" in result.stdout
+    assert b"1 text imported" in result.stdout
     assert query(cli.home, WRITINGS) == [("", "A good text of mine.")]

@@ -165,6 +165,11 @@ def test_recommend_and_cache(cli, ours):
     assert cli("cache", "clear", stdin="n\n").returncode == 130
     assert cli("cache", "clear", "--yes").stdout == b"2 MB freed\n"
     assert json.loads(cli("cache", "show", "--json").stdout) == []
+    for command in ("show", "clear"):
+        nothing = cli("cache", command)
+        assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, b"", b"Nothing is cached.\n")
+    (cli.home / "cache" / "tunings.json").write_text("{}")
+    assert cli("cache", "clear", stdin="y\n").stderr.startswith(b"Delete < 1 MB?")
     assert json.loads(cli("history", "list", "--json").stdout), "the history is never touched"
 
 
@@ -186,7 +191,7 @@ def test_pull_shows_progress_stops_with_ctrl_c_and_goes_on(cli, ours, tmp_path, 
     assert f"go on with: assistant models pull {REPOSITORY}:model.gguf" in (seen + rest).decode()
     assert b"Traceback" not in rest
     listed = cli("models", "list").stdout.decode()
-    assert "model.gguf: unfinished download, 0 MB so far; pull it again to go on" in listed
+    assert "model.gguf: unfinished download, < 1 MB so far; pull it again to go on" in listed
     done = cli("models", "pull", REPOSITORY)
     assert (done.returncode, done.stdout) == (0, b"model.gguf: downloaded and verified\n")
     assert b"100%" in done.stderr

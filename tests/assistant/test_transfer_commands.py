@@ -44,7 +44,7 @@ def test_import_says_what_came_and_what_did_not(cli, export_file):
     assert (first.returncode, first.stderr) == (0, b"")
     assert first.stdout.decode().splitlines() == [
         f"{export_file}: 2 conversations, 5 messages imported",
-        "  left out: 1 pictures, sounds and files",
+        "  left out: pictures, sounds and files: 1",
     ]
     again = cli("import", export_file)
     assert b": 2 conversations, 0 messages" not in again.stdout
@@ -100,7 +100,7 @@ def test_an_unknown_format_is_wrong_use(cli, export_file):
 def test_a_wrong_format_is_said(cli, export_file):
     assert "is damaged, or not laid out as expected" in one_line(cli("import", "--format", "llm", export_file))
     result = cli("import", "--format", "claude", export_file)
-    assert b"left out: 2 conversations that cannot be read" in result.stdout
+    assert b"left out: conversations that cannot be read: 2" in result.stdout
     assert query(cli.home, "SELECT count(*) FROM conversations") == [(0,)]
 
 
@@ -113,7 +113,7 @@ def test_whose_mails_are_the_persons_is_asked(cli, tmp_path):
     result = cli("import", "--me", "News@Shop.example", path)
     assert b"yours: mails from news@shop.example" in result.stdout
     assert query(cli.home, "SELECT text FROM writings") == [("News, news.",), ("News again.",), ("And a third time.",)]
-    assert b"left out: 3 mails by others" in cli("import", "--yes", path).stdout
+    assert b"left out: mails by others: 3" in cli("import", "--yes", path).stdout
     assert cli("import", "--yes", path).stdout.startswith(f"{path}: 0 texts imported (2 known already)".encode())
 
 
