@@ -22,6 +22,7 @@ from assistant.commands.forget import forget
 from assistant.commands.history import history
 from assistant.commands.machine import doctor, paths
 from assistant.commands.models import cache, models
+from assistant.commands.parameters import Folder
 from assistant.commands.profile import profile
 from assistant.commands.rebuild import rebuild
 from assistant.commands.search import search
@@ -30,6 +31,7 @@ from assistant.commands.vectors import vectors
 from assistant.errors import AssistantError
 from assistant.no_network import forbid_network
 from assistant.paths import resolve_paths
+from assistant.streams import drop_output, prepare_streams, raised_by_output
 from assistant.visible import sanitise
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ DISTRIBUTION = "private-assistant"
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--home",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Folder(path_type=Path, file_okay=False),
     envvar="ASSISTANT_HOME",
     help="Keep settings, data and cache under this folder.",
 )
@@ -68,6 +70,7 @@ for command in (chat, compare, *HISTORY, rebuild, evaluate, profile, vectors, mo
 
 def main() -> None:
     """Entry point: run a command and end the process with its exit code."""
+    prepare_streams()
     forbid_network()  # downloads have a process of their own
     os.umask(0o077)  # libraries write files too
     sys.exit(_exit_code())
@@ -88,16 +91,18 @@ def _exit_code() -> int:
     except AssistantError as error:
         click.echo(f"error: {sanitise(str(error))}", err=True)
         return FAILED
-    except BrokenPipeError:
-        # Whoever read our output has enough; Python must not complain when it flushes the rest.
-        sys.stdout = open("/dev/null", "w")  # noqa: PTH123, SIM115
+    except OSError as error:  # not of a reader who has enough and leaves: click ends for that by itself
+        if not raised_by_output(error):
+            raise
+        drop_output()
+        click.echo(f"error: the output cannot be written ({error.strerror or error})", err=True)
         return FAILED
 
 
 def _open_screens(chosen: Globals) -> int:
     from tui.app import run
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on stderr
         raise click.UsageError("the chat needs a terminal; `assistant chat PROMPT` works in a pipe")
     return run(partial(_open_home, chosen), resolve_paths(chosen.home).settings)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant.commands.context import Globals, opened, pass_globals, print_json, run
+from assistant.commands.parameters import Number
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
@@ -20,14 +21,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("prompt", required=False)
 @click.option("--no-steer", is_flag=True, help="Reply as the model is, without profile and vectors.")
-@click.option(
-    "--strength", type=click.FloatRange(0, 2), help="Strength of the profile; 1 = calibrated, 0 = --no-steer."
-)
+@click.option("--strength", type=Number(0, 2), help="Strength of the profile; 1 = calibrated, 0 = --no-steer.")
 @click.option("--system", help="System prompt in place of the one in the settings.")
 @click.option("--model", help="GGUF file, or the name of one in the models folder.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Longest reply in tokens.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="The same seed and settings give the same reply.")
-@click.option("--temperature", type=click.FloatRange(0, 5), help="0 always takes the likeliest token.")
+@click.option("--temperature", type=Number(0, 5), help="0 always takes the likeliest token.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="End the reply before this text; may be given repeatedly.")
 @click.option(
     "--schema",
@@ -62,7 +61,7 @@ def chat(
         raise click.UsageError("--no-steer and --strength contradict each other")
     if logprobs is not None and not as_json:
         raise click.UsageError("--logprobs needs --json")
-    piped = "" if sys.stdin is None or sys.stdin.isatty() else _read_pipe()
+    piped = "" if sys.stdin.isatty() else _read_pipe()
     asked = _question(prompt, piped)
     given = {
         "max_tokens": max_tokens,
@@ -87,9 +86,12 @@ def _read_schema(path: Path) -> str:
     from assistant.errors import AssistantError
 
     try:
-        return path.read_text(encoding="utf-8")
+        schema = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise AssistantError(f"{path}: cannot be read as a JSON schema ({error})") from error
+    if not schema.strip():
+        raise AssistantError(f"{path}: is empty; write a JSON schema into it, or leave --schema out")
+    return schema
 
 
 def _read_pipe() -> str:

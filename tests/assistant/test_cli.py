@@ -92,7 +92,10 @@ def test_help_works_as_a_process_and_names_all_commands():
         ("chat", "--nonsense"),
         ("chat", "hi", "--strength", "3"),
         ("chat", "hi", "--no-steer", "--strength", "1"),
+        ("chat", "hi", "--strength", "nan"),
         ("chat", "hi", "--temperature", "-1"),
+        ("chat", "hi", "--temperature", "nan"),
+        ("chat", "hi", "--temperature", "inf"),
         ("chat", "hi", "--max-tokens", "0"),
         ("chat", "hi", "--seed", "-1"),
         ("chat",),
@@ -102,6 +105,11 @@ def test_help_works_as_a_process_and_names_all_commands():
         ("history", "show", "x"),
         ("profile", "strength", "2.5"),
         ("profile", "strength", "much"),
+        ("profile", "strength", "nan"),
+        ("models", "use", ""),
+        ("models", "remove", " "),
+        ("models", "add", "x.gguf", "--link", "--move"),
+        ("--home", "", "paths"),
         ("profile", "use"),
         ("profile", "export"),
         (),
@@ -123,8 +131,6 @@ def test_wrong_use_is_2(cli, arguments):
         (("profile", "use", "7"), "no profile version 7"),
         (("profile", "use", "9" * 30), "no profile version 999"),
         (("profile", "strength", "1"), "no profile is in use"),
-        (("profile", "strength", "nan"), "no profile is in use"),
-        (("profile", "explain"), "no profile is in use"),
         (("profile", "explain", "writing:7"), "no item 'writing:7'"),
         (("profile", "export", "v.gguf"), "no profile is in use"),
         (("--model", "none.gguf", "chat", "hi"), "none.gguf"),
@@ -183,6 +189,37 @@ def test_json_of_every_command_is_json(cli, with_profile):
         result = cli(*arguments, "--json")
         assert result.returncode == 0, (arguments, result.stderr)
         assert json.loads(result.stdout)
+
+
+def test_without_a_profile_the_items_are_listed_all_the_same(cli):
+    nothing = cli("profile", "explain")
+    assert (nothing.returncode, nothing.stdout) == (0, b"")
+    assert b"Nothing to learn from yet" in nothing.stderr
+    cli("chat", "hello you")
+    listed = cli("profile", "explain")
+    assert listed.returncode == 0
+    assert "message:1" in listed.stdout.decode()
+    assert "no profile is in use" in listed.stderr.decode().lower()
+    found = json.loads(cli("profile", "explain", "--json").stdout)
+    assert (found["phrases"], [item["item"]["id"] for item in found["items"]]) == ([], ["message:1"])
+    assert "no profile" in one_line(cli("profile", "explain", "message:1"))
+
+
+async def test_archived_conversations_are_listed_apart(cli):
+    assert b"No archived conversations." in cli("history", "list", "--archived").stderr
+    cli("chat", "hello you")
+    cli("chat", "well met")
+    opened = Assistant.open(cli.home)
+    opened.history.set_archived(1, True)
+    await opened.close()
+    listed = [json.loads(cli("history", "list", *which, "--json").stdout) for which in ((), ("--archived",))]
+    assert [[conversation["id"] for conversation in some] for some in listed] == [[2], [1]]
+    assert b"hello you" in cli("history", "list", "--archived").stdout
+
+
+def test_an_empty_schema_is_refused(cli, tmp_path):
+    (tmp_path / "empty.json").write_text("\n")
+    assert "empty.json: is empty" in one_line(cli("chat", "hi", "--schema", tmp_path / "empty.json"))
 
 
 def test_an_item_is_explained_by_either_measure(cli, with_profile):
