@@ -75,6 +75,13 @@ def opening(reasoning: str, text: str, *, opened: bool) -> list[Part]:
     return [*begin, *thought, *end]
 
 
+def closing(reasoning: str, *, opened: bool) -> list[Part]:
+    """A thought that is over before its reply begins; none where there is none, `opened` as in `opening`."""
+    if not reasoning and not opened:
+        return []
+    return [*opening(reasoning or "\n", "", opened=opened), Part(CLOSE, True), Part(_BREAK, False)]
+
+
 def overlap(text: str, mark: str) -> int:
     """Length of the longest end of `text` that begins `mark` without being all of it."""
     for length in range(min(len(text), len(mark) - 1), 0, -1):

@@ -23,10 +23,11 @@ from assistant.engine.protocol import (
     TokenLogprob,
     Turn,
 )
-from assistant.engine.reasoning import ReasoningSplit, opening
+from assistant.engine.reasoning import ReasoningSplit, closing, opening
 from assistant.engine.schema import grammar_of
 from assistant.engine.session import Drawn, Session
 from assistant.engine.streaming import Given, TextStream
+from assistant.engine.templates import Part
 from assistant.engine.window import fit
 from assistant.errors import EngineError
 
@@ -82,8 +83,11 @@ class Reply:
         closed = request.turns[:-1] if request.continue_last else request.turns
         opened = session.begins_thinking(session.encode(closed))
         self._thought, self._said = last.reasoning, last.text
+        # What follows a schema is the reply: thoughts that are begun are ended first, and are none of the grammar's.
+        over = closing(last.reasoning, opened=opened) if self._sampling.json_schema else []
+        self._closing = session.encode_opening(over)
         self._tokens, self._stream = self._begun(last, opened)
-        if request.continue_last and session.drawn and session.drawn.reply == last:
+        if request.continue_last and session.drawn and self._goes_on(session.drawn, last):
             self._tokens = list(session.drawn.tokens)
             self._stream = session.drawn.stream.again(self._stops)
         room = min(self._sampling.max_tokens, self._context.window // REPLY_ROOM_SHARE)
@@ -132,17 +136,23 @@ class Reply:
 
     def _begun(self, reply: Turn, opened: bool) -> tuple[list[int], TextStream]:
         """Tokens and stream of a reply so far, told from its text; `opened` where its prompt begins the thoughts."""
+        if self._sampling.json_schema:
+            said = self._session.encode_opening([Part(reply.text, False)])
+            return [*self._closing, *said], TextStream(self._stops, ReasoningSplit(replying=True))
         thinking = not reply.text and (opened or bool(reply.reasoning))
         split = ReasoningSplit(thinking=thinking, replying=bool(reply.text))
         tokens = self._session.encode_opening(opening(reply.reasoning, reply.text, opened=opened))
         return tokens, TextStream(self._stops, split)
+
+    def _goes_on(self, drawn: Drawn, reply: Turn) -> bool:
+        return drawn.reply == reply and drawn.tokens[: len(self._closing)] == self._closing
 
     def _encode(self, turns: Sequence[Turn]) -> list[int]:
         return [*self._session.encode(turns), *self._tokens]
 
     def _read(self) -> None:
         """Raises DecodeAborted when stopped while tokens are evaluated."""
-        for token in self._tokens:
+        for token in self._tokens[len(self._closing) :]:
             self._sampler.accept(token)
         self._session.pace.keep(self._context, steady=self._sampling.seed is not None)
         self._session.read(self._prompt.tokens, self._opening, self._progress)

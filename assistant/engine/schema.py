@@ -39,6 +39,7 @@ _PASSED_OVER = frozenset(
     )
 )
 """What the converter says nothing about and does not obey."""
+_FORMATS = re.compile(r"date|time|date-time|uuid[1-5]?")
 
 
 def grammar_of(schema: str) -> str:
@@ -55,7 +56,7 @@ def grammar_of(schema: str) -> str:
     _check(parsed, 0)
     try:
         with at_most(LONGEST_SECONDS):  # a lone bracket in a pattern keeps the converter for ever
-            grammar = _CHARACTERS.sub(_WHOLE_CHARACTERS, gbnf_of_schema(json.dumps(parsed)))
+            grammar = _CHARACTERS.sub(_WHOLE_CHARACTERS, gbnf_of_schema(json.dumps(parsed, allow_nan=False)))
     except Exception as error:  # the converter raises whatever a schema that it does not know leads to
         reason = f"{type(error).__name__}: {error}"
         raise EngineError(f"the JSON schema cannot be followed ({reason}); simplify it") from error
@@ -83,6 +84,8 @@ def _check_keywords(node: dict[str, Any]) -> None:
         _check_range(node, low, high)
     if passed_over := sorted(_PASSED_OVER & node.keys()):
         raise EngineError(f"no reply can be made to obey {passed_over[0]} in a JSON schema; leave it out")
+    if "format" in node and not _FORMATS.fullmatch(str(node["format"])):
+        raise EngineError(f"no reply can be made to obey format {node['format']!r} in a JSON schema; leave it out")
     if isinstance(pattern := node.get("pattern"), str):
         _check_pattern(pattern)
         node["pattern"] = _CLASS.sub(_speakable, pattern)
@@ -100,6 +103,8 @@ def _check_pattern(pattern: str) -> None:
     """The converter writes out every repetition of a pattern, and every character as it stands."""
     if found := _UNSPEAKABLE.search(pattern):
         raise EngineError(f"a pattern in the JSON schema holds {found[0]!r}, which cannot be followed; leave it out")
+    if pattern.endswith("\\$"):
+        raise EngineError("a pattern in the JSON schema ends with a dollar sign that is text; correct it")
     bounds = [
         [int(bound.strip()[:LONGEST_COUNT]) for bound in found.split(",") if bound.strip().isdecimal()]
         for found in _QUANTIFIER.findall(_NO_QUANTIFIER.sub("", pattern))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -215,3 +216,28 @@ def test_a_stop_string_in_the_thoughts_does_not_end_the_reply(folder):
         said = by_session(session, Generate((QUESTION,), greedy(80, grammar=grammar, stop=("stop",))))
     assert (said.thought, said.text) == ("one stop two", "three ")
     assert said.finished.reason == "end"
+
+
+SCHEMA = json.dumps({"type": "object", "properties": {"a": {"const": "abcabcabc"}}, "required": ["a"]})
+
+
+@pytest.mark.parametrize("which", ["opened", "marked"])
+def test_what_follows_a_schema_is_the_reply_and_no_thought(which, request):
+    session = request.getfixturevalue(which)
+    under = greedy(80, json_schema=SCHEMA)
+    whole = by_session(session, Generate((QUESTION,), under))
+    assert json.loads(whole.text) == {"a": "abcabcabc"}
+    assert (whole.thought, whole.finished.reasoning_tokens) == ("", 0)
+    for count in range(1, whole.finished.reply_tokens):
+        first = by_session(session, Generate((QUESTION,), replace(under, max_tokens=count)))
+        rest = by_session(session, replace(going_on(first, 80), sampling=under))
+        assert first.text + rest.text == whole.text
+        assert first.finished.context_used == rest.finished.prompt_tokens
+
+
+@pytest.mark.parametrize("which", ["opened", "marked"])
+def test_a_thought_that_was_broken_off_is_ended_where_a_schema_comes(which, request):
+    session = request.getfixturevalue(which)
+    first = by_session(session, Generate((QUESTION,), greedy(5)))
+    rest = by_session(session, replace(going_on(first, 80), sampling=greedy(80, json_schema=SCHEMA)))
+    assert (json.loads(rest.text), rest.thought) == ({"a": "abcabcabc"}, "")

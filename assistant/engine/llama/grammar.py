@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import llama_cpp
 import numpy as np
@@ -61,9 +66,10 @@ class Grammar:
     """
 
     def __init__(self, model: LlamaModel, source: str) -> None:
-        self._sampler = llama_cpp.llama_sampler_init_grammar(model._vocab, source.encode("utf-8", "replace"), ROOT)
+        with _unlogged():
+            self._sampler = llama_cpp.llama_sampler_init_grammar(model._vocab, source.encode("utf-8", "replace"), ROOT)
         if not self._sampler:
-            raise EngineError(f"llama.cpp cannot read the grammar {source[:60]!r}; the engine's log says where it errs")
+            raise EngineError(f"llama.cpp cannot read the grammar {source[:60]!r}; simplify it")
         self._spoken = _spoken(model)
 
     def close(self) -> None:
@@ -95,12 +101,52 @@ class Grammar:
         llama_cpp.llama_sampler_accept(self._sampler, token)
 
 
+class _Converter(llama_grammar.SchemaConverter):  # type: ignore[misc]  # it has no types
+    """The converter that comes with llama.cpp, where it does not do what it is asked for.
+
+    Its patterns are raw: without the quotation marks, which would be those of the first and the last alternative only.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=True)
+
+    def visit(self, schema: dict[str, Any], name: str) -> str:
+        """The rule of a schema; of several types each is asked for all that the schema asks for."""
+        if isinstance(types := schema.get("type"), list):
+            schema = {"anyOf": [{**schema, "type": one} for one in types]}
+        return str(super().visit(schema, name))
+
+    def _format_literal(self, literal: str) -> str:
+        """JSON as the models write it, letters beyond ASCII as such, but for halves of surrogate pairs."""
+        spoken = json.dumps(json.loads(literal), ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+        return '"' + spoken.replace("\\", r"\\").replace('"', r"\"") + '"'
+
+    def _visit_pattern(self, pattern: str, name: str) -> str:
+        spoken = super()._visit_pattern(pattern, f"{name}-spoken")
+        return str(self._add_rule(name, rf'"\"" {spoken} "\"" space'))
+
+
 def gbnf_of_schema(schema: str) -> str:
     """A JSON schema's text as a grammar (GBNF), by the converter that comes with llama.cpp; nothing is fetched.
 
     Raises: Exception: of any kind, where the converter does not know what the schema asks for.
     """
-    return str(llama_grammar.json_schema_to_gbnf(schema))
+    converter = _Converter()
+    converter.visit(converter.resolve_refs(json.loads(schema), "stdin"), "")
+    return str(converter.format_grammar())
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Meanwhile native code writes to no log: of a grammar that it cannot read it writes all the text."""
+    log, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(log, 2)
+        os.close(log)
+        os.close(nowhere)
 
 
 def _spoken(model: LlamaModel) -> NDArray[np.int32]:
