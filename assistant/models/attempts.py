@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from assistant.errors import EngineDied
 from storage.private_files import create_private_file
@@ -20,7 +23,10 @@ class LoadAttempts:
 
     @contextmanager
     def noted(self, fingerprint: str) -> Iterator[None]:
-        """Note that a model is being loaded; the note stays where the engine or the app itself dies meanwhile."""
+        """Note that a model is being loaded; the note stays where the engine or the app itself dies meanwhile.
+
+        Whoever closes the terminal or logs out takes the note along: it is the kernel that kills for memory.
+        """
         for earlier in self._notes(fingerprint):
             _remove(earlier)
         note = self._folder / f"loading-{fingerprint}-{os.getpid()}"
@@ -29,7 +35,8 @@ class LoadAttempts:
             note.write_text(own_identity() or "", encoding="utf-8")
         died = False
         try:
-            yield
+            with _forgotten_at_the_end(note):
+                yield
         except EngineDied:
             died = True
             raise
@@ -50,6 +57,26 @@ class LoadAttempts:
             identity = note.read_text(encoding="utf-8")
             return identity != own_identity() and bool(identity) and is_running(identity)
         return True  # gone meanwhile: loaded
+
+
+@contextmanager
+def _forgotten_at_the_end(note: Path) -> Iterator[None]:
+    """Meanwhile the signals that ask the app to end remove the note first."""
+
+    def end(sign: int, _frame: FrameType | None) -> None:
+        _remove(note)
+        signal.signal(sign, signal.SIG_DFL)
+        signal.raise_signal(sign)
+
+    main = threading.current_thread() is threading.main_thread()  # others may set no handler
+    asking = [sign for sign in (signal.SIGHUP, signal.SIGTERM) if main and signal.getsignal(sign) is signal.SIG_DFL]
+    for sign in asking:
+        signal.signal(sign, end)
+    try:
+        yield
+    finally:
+        for sign in asking:
+            signal.signal(sign, signal.SIG_DFL)
 
 
 def _remove(note: Path) -> None:

@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import stat
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -146,3 +148,20 @@ def test_a_read_only_disk_keeps_nobody_from_loading(tmp_path, monkeypatch):
         monkeypatch.setattr(Path, name, read_only)
     with LoadAttempts(tmp_path).noted(FINGERPRINT):
         pass
+
+
+@pytest.mark.parametrize(
+    ("sign", "crash"), [(signal.SIGHUP, False), (signal.SIGTERM, False), (signal.SIGKILL, True)], ids=str
+)
+def test_an_end_that_somebody_asked_for_is_no_crash(tmp_path, sign, crash):
+    """The program is ended while it loads a model."""
+    script = (
+        "import os, signal, sys; from pathlib import Path; from assistant.models.attempts import LoadAttempts\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        f"with LoadAttempts(Path(sys.argv[1])).noted({FINGERPRINT!r}):\n"
+        f"    os.kill(os.getpid(), {int(sign)})\n"
+        "    signal.pause()"
+    )
+    ended = subprocess.run([sys.executable, "-P", "-c", script, str(tmp_path)], check=False, timeout=60)
+    assert ended.returncode == -sign
+    assert LoadAttempts(tmp_path).crashed(FINGERPRINT) is crash
