@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import sqlite3
 import subprocess
@@ -16,6 +17,8 @@ import pytest
 
 from assistant.app import Assistant
 from tests.tiny_models import write_tiny_model
+
+PROGRESS = re.compile(r"(read|import): [\d,]+( of [\d,]+)? messages and texts")
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-P", "-m", "assistant.cli")
@@ -104,8 +107,8 @@ def wait_gone(pid: int) -> None:
 
 
 def one_line(result: subprocess.CompletedProcess[bytes]) -> str:
-    """The one line that a failed command says; nothing else, and no traceback."""
-    lines = result.stderr.decode().splitlines()
+    """The one line that a failed command says; no traceback, and nothing else but how far it was after a second."""
+    lines = [line for line in result.stderr.decode().splitlines() if not PROGRESS.fullmatch(line)]
     assert len(lines) == 1, result.stderr.decode()
     assert lines[0].startswith("error: ")
     return lines[0]
