@@ -130,10 +130,9 @@ def sentences(form: Mapping[str, Sequence[str]], habits: Habits) -> str:
 
 def _contradicted(habits: Habits) -> frozenset[str]:
     """Choices that the measured habits speak against."""
-    if not habits.english:
-        return frozenset()
-    personal = habits.contraction_share >= 0.015 or habits.first_person_share >= 0.03
-    return frozenset({"formal"} if personal else {"informal", "casual", "chatty", "slang"})
+    if habits.contraction_share >= 0.015 or habits.first_person_share >= 0.03:
+        return frozenset({"formal"})
+    return frozenset({"informal", "casual", "chatty", "slang"} if habits.english else ())
 
 
 def _said(reply: str, name: str) -> list[str]:
