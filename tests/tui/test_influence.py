@@ -55,7 +55,7 @@ async def test_a_key_takes_a_text_out_and_back_in(settle) -> None:
         await pilot.press("down", "x")
         assert [one.item.id for one in assistant.preferences.items() if one.excluded] == ["i0", "i2"]
         assert rows(app)[1][1] == "○ taken out"
-        assert "2 of 5 texts" in shown(app, "#learned-summary")
+        assert "1 of 4 texts" in shown(app, "#learned-summary")
         await pilot.press("x")
         assert [one.item.id for one in assistant.preferences.items() if one.excluded] == ["i2"]
         assert rows(app)[1][1] == ""
