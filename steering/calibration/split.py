@@ -67,4 +67,5 @@ def split_items(items: Sequence[PreferenceItem]) -> Split:
 def for_phrases_only(items: Sequence[PreferenceItem], split: Split) -> list[PreferenceItem]:
     """Items that no vector learns from, without copies of those that choose and judge: these must not be known."""
     judging = {item.said for item in (*split.tune, *split.held_back)}
-    return [item for item in items if item not in split.learnable and item.said not in judging]
+    learnable = {item.id for item in split.learnable}
+    return [item for item in items if item.id not in learnable and item.said not in judging]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import ClassVar
 
 from textual import work
@@ -14,21 +11,19 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message as Event
-from textual.worker import Worker
 
 from assistant.app import Assistant
-from assistant.conversation.chat import ChatEvent, UserMessage
-from assistant.conversation.reply import ReplyFinished
+from assistant.conversation.chat import ChatEvent
 from assistant.errors import AssistantError
 from assistant.visible import sanitise
 from tui.hints import keys_of
-from tui.live_reply import LiveReply
 from tui.prompting.slash import Ordered
 from tui.rebuild_job import RebuildJob
 from tui.screens.chat_commands import ChatCommands
 from tui.screens.conversation_wishes import ConversationWishes
 from tui.screens.conversing import ConversingScreen
 from tui.screens.message_wishes import MessageWishes
+from tui.screens.replying import Replying
 from tui.screens.welcome import welcome
 from tui.sizes import NARROW
 from tui.telling import telling
@@ -100,8 +95,6 @@ class ChatScreen(ConversingScreen):
         super().__init__()
         self._assistant = assistant
         self._chat = assistant.chat
-        self._reply: Worker[None] | None = None
-        self._load_over = asyncio.Event()
         self._messages = MessageList()
         self._status = StatusLine()
         self._hint = RebuildHint()
@@ -110,7 +103,15 @@ class ChatScreen(ConversingScreen):
         self._conversation_wishes = ConversationWishes(self, assistant)
         self._commands = ChatCommands(self, assistant, self._messages, self._wishes, self._conversation_wishes)
         self._writing = Writing(assistant.drafts, self._commands.complete, assistant.paths.editing)
-        self.live = LiveReply(self._messages, self._status)
+        self._replying = Replying(
+            self,
+            self._chat,
+            self._messages,
+            self._status,
+            self._writing,
+            lambda seconds: self.post_message(self.ReplyEnded(seconds)),
+        )
+        self.live = self._replying.live
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -167,13 +168,13 @@ class ChatScreen(ConversingScreen):
         except AssistantError as error:
             await self.show_error(error)
         finally:
-            self._load_over.set()
+            self._replying.loaded.set()
             self.post_message(self.Stirred())
 
     @property
     def idle(self) -> bool:
         """Whether it is looked at, the model is loaded and no reply is being written."""
-        return self.is_current and self._load_over.is_set() and not self.live.running
+        return self.is_current and self._replying.loaded.is_set() and not self.live.running
 
     def offer_rebuild(self, words: str) -> None:
         """Offer a rebuild for this reason; empty takes the offer back."""
@@ -240,7 +241,7 @@ class ChatScreen(ConversingScreen):
             if self.live.running:
                 self._writing.wait(conversation_id, event.text)
             else:
-                self._send(conversation_id, event.text)
+                self._replying.send(conversation_id, event.text)
 
     def on_writing_commanded(self, event: Writing.Commanded) -> None:
         self.obey(event.ordered)
@@ -267,52 +268,9 @@ class ChatScreen(ConversingScreen):
             self._writing.begin(self._messages.conversation_id)
         return self._messages.conversation_id
 
-    def _send(self, conversation_id: int, text: str) -> None:
-        self.converse(self._chat.send(conversation_id, text), conversation_id, text)
-        self._writing.store(conversation_id)
-
     def converse(self, events: AsyncIterator[ChatEvent], conversation_id: int, said: str = "") -> None:
         """Begin to show a reply as it streams; what was said is written again where it could not be stored."""
-        self.live.running = True
-        self.refresh_bindings()
-        self._reply = self._follow(events, conversation_id, said)
-
-    @work(group="reply")
-    async def _follow(self, events: AsyncIterator[ChatEvent], conversation_id: int, unsent: str) -> None:
-        began = time.monotonic()
-        try:
-            async for event in self.live.follow(events):
-                if isinstance(event, UserMessage | ReplyFinished):
-                    self.show_conversations()
-                if isinstance(event, UserMessage):
-                    unsent = ""
-                    await self._load_over.wait()
-            self._status.show_idle()
-        except AssistantError as error:
-            if unsent:
-                self._writing.give_back(conversation_id, unsent)
-            with telling(self):
-                await self._finish_failed(conversation_id)
-            await self.show_error(error)
-        self.refresh_bindings()
-        self.post_message(self.ReplyEnded(time.monotonic() - began))
-        if waiting := self._writing.next():
-            self._send(waiting.conversation_id, waiting.text)
-        else:
-            self._suggest_title(conversation_id)
-
-    @work(group="title", exclusive=True)
-    async def _suggest_title(self, conversation_id: int) -> None:
-        with suppress(AssistantError):  # the title that it has will do
-            if await self._chat.suggest_title(conversation_id):
-                self.show_conversations()
-
-    async def _finish_failed(self, conversation_id: int) -> None:
-        if conversation_id != self._messages.conversation_id:
-            return
-        stored = self._chat.messages(conversation_id)
-        if stored and (view := self._messages.find(stored[-1].id)) and stored[-1].role == "assistant":
-            await view.finish(stored[-1])
+        self._replying.begin(events, conversation_id, said)
 
     async def on_message_view_asked(self, event: MessageView.Asked) -> None:
         await self._wishes.fulfil(event.view, event.wish)
@@ -347,10 +305,7 @@ class ChatScreen(ConversingScreen):
 
     async def end_reply(self, conversation_id: int) -> None:
         """Stop the reply that streams in a conversation, if one does, and wait for its end; what waits is not sent."""
-        self._writing.keep_waiting(conversation_id)
-        if self.live.belongs_to(conversation_id) and self._reply is not None:
-            await self._chat.stop()
-            await self._reply.wait()
+        await self._replying.end(conversation_id)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Esc stops a running reply, else it leads back to the prompt."""
@@ -364,10 +319,8 @@ class ChatScreen(ConversingScreen):
 
     async def action_stop_reply(self) -> None:
         """Stop the reply and keep what came; one that waits for the model does not begin."""
-        if self._reply is not None and not self._load_over.is_set():
-            self._reply.cancel()
         with telling(self):
-            await self._chat.stop()
+            await self._replying.stop()
 
     def action_to_prompt(self) -> None:
         """Go back to the prompt, at once: what is typed next belongs there."""
