@@ -47,10 +47,15 @@ def write_tiny_model(
     seed: int = 0,
     chat_template: str | None = CHAT_TEMPLATE,
     specials: Sequence[str] = (),
+    words: str = "smollm",
 ) -> Path:
-    """Write a random Llama model of a few hundred kilobytes; its greedy replies never end by themselves."""
+    """Write a random Llama model of a few hundred kilobytes; its greedy replies never end by themselves.
+
+    `words` names the way its tokenizer tells words apart before it looks for merges.
+    """
     writer = GGUFWriter(path, "llama")
     _write_header(writer, blocks, width, context, chat_template, specials)
+    writer.add_tokenizer_pre(words)
     _write_tensors(writer, blocks, width, len(vocabulary(specials)[0]), np.random.default_rng(seed))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -76,7 +81,6 @@ def _write_header(
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     writer.add_token_merges(list(MERGES))

@@ -28,7 +28,7 @@ from assistant.engine.schema import grammar_of
 from assistant.engine.session import Drawn, Session
 from assistant.engine.streaming import Given, TextStream
 from assistant.engine.templates import Part
-from assistant.engine.window import fit
+from assistant.engine.window import fit, readable_end
 from assistant.errors import EngineError
 
 Emit = Callable[[Event], None]
@@ -80,7 +80,9 @@ class Reply:
         self._context = session.context
         self._stops = (*self._sampling.stop, *session.template.stops)
         last = request.turns[-1] if request.continue_last else Turn("assistant", "")
-        closed = request.turns[:-1] if request.continue_last else request.turns
+        asked = request.turns[:-1] if request.continue_last else request.turns
+        # Before anything is tokenized: megabytes of letters in a row take some tokenizers' stack.
+        closed = readable_end(asked, lambda: session.model.longest_piece, self._context.window)
         opened = session.begins_thinking(session.encode(closed))
         self._thought, self._said = last.reasoning, last.text
         # What follows a schema is the reply: thoughts that are begun are ended first, and are none of the grammar's.
@@ -91,7 +93,8 @@ class Reply:
             self._tokens = list(session.drawn.tokens)
             self._stream = session.drawn.stream.again(self._stops)
         room = min(self._sampling.max_tokens, self._context.window // REPLY_ROOM_SHARE)
-        self._prompt = fit(closed, self._encode, session.count_tokens, self._context.window, room)
+        prompt = fit(closed, self._encode, session.count_tokens, self._context.window, room)
+        self._prompt = replace(prompt, dropped_turns=prompt.dropped_turns + len(asked) - len(closed))
         self._evaluated_before = self._context.evaluated_tokens
         self._prefilled = self._thought_tokens = 0
         self._opening = len(self._tokens)

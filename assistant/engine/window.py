@@ -42,11 +42,33 @@ def fit(
             if len(tokens) + reply_room <= window:
                 return Prompt(tokens, len(turns) - len(_kept(turns, cut)))
     if not 0 < len(tokens) < window:
-        raise EngineError(
-            f"the last message (with the system prompt) needs {len(tokens)} tokens and the window has {window}; "
-            "shorten it or set a larger context"
-        )
+        raise _too_long(str(len(tokens)), window)
     return Prompt(tokens, len(turns) - len(_kept(turns, cuts[-1])) if excess > 0 and cuts else 0)
+
+
+def readable_end(turns: Sequence[Turn], longest_piece: Callable[[], int], window: int) -> Sequence[Turn]:
+    """What comes after the last turn that cannot fit by itself, however few tokens of `longest_piece` bytes it has.
+
+    Raises: EngineError: that turn is the last user turn, or the system prompt.
+    """
+    sizes = [len(turn.text.encode("utf-8", "replace")) for turn in turns]
+    if max(sizes) <= window:
+        return turns
+    least = [-(-size // longest_piece()) for size in sizes]
+    wrong = [index for index, tokens in enumerate(least) if tokens > window]
+    if not wrong:
+        return turns
+    cuts = [cut for cut in _cuts(turns) if cut > wrong[-1]]
+    if not cuts or turns[wrong[0]].role == "system":
+        raise _too_long(f"at least {max(least)}", window)
+    return _kept(turns, cuts[0])
+
+
+def _too_long(needed: str, window: int) -> EngineError:
+    return EngineError(
+        f"the last message (with the system prompt) needs {needed} tokens and the window has {window}; "
+        "shorten it or set a larger context"
+    )
 
 
 def _cuts(turns: Sequence[Turn]) -> list[int]:

@@ -35,6 +35,8 @@ Inbox = queue.SimpleQueue[Request | ProtocolError]
 BEAT_SECONDS = 1.0
 FIRST_LOOK_SECONDS = 0.2
 """So soon a reply looks what else the machine does; what it did before the reply says nothing."""
+STACK_BYTES = 2**29
+"""Some tokenizers take 300 bytes of it for every letter of a word; what is not used costs nothing."""
 
 
 class Worker:
@@ -151,7 +153,7 @@ def read_requests(stream: BinaryIO, inbox: Inbox, abort: AbortFlag) -> None:
         else:
             abort.clear()
             inbox.put(request)
-    os._exit(0)  # nobody is left to talk to, and the main thread may be deep in native code
+    os._exit(0)  # nobody is left to talk to, and the other thread may be deep in native code
 
 
 def _place(error: BaseException) -> str:
@@ -167,10 +169,14 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
     forbid_network(logging.warning)
     abort, inbox = AbortFlag(), Inbox()
-    reader = threading.Thread(target=read_requests, args=(sys.stdin.buffer, inbox, abort), daemon=True)
-    reader.start()
+    threading.stack_size(STACK_BYTES)
+    serving = threading.Thread(target=_serve, args=(Worker(Outbox(events).put, abort), inbox), daemon=True)
+    serving.start()
+    threading.stack_size(0)
+    read_requests(sys.stdin.buffer, inbox, abort)
 
-    worker = Worker(Outbox(events).put, abort)
+
+def _serve(worker: Worker, inbox: Inbox) -> None:
     try:
         while True:
             worker.handle(inbox.get())

@@ -113,6 +113,17 @@ async def test_oldest_turns_leave_and_a_long_message_is_refused(engine, tiny):
     await reply(engine, QUESTION)
 
 
+@pytest.mark.parametrize("words", ["tekken", "deepseek-v3"])
+async def test_a_long_row_of_letters_is_read_or_refused_whatever_the_tokenizer(engine, tmp_path, words):
+    await engine.load(tiny_load(write_tiny_model(tmp_path / "words.gguf", words=words, context=2**14), 2**14))
+    pid = engine.pid
+    _, finished = await reply(engine, Generate((Turn("user", "hello" * 10_000),), GREEDY))
+    assert finished.prompt_tokens > 10_000
+    with pytest.raises(EngineError, match=r"needs at least \d+ tokens and the window has 16384; shorten it"):
+        await reply(engine, Generate((Turn("user", "hello" * 400_000),), GREEDY))
+    assert engine.pid == pid
+
+
 async def test_continuing_goes_on_exactly(engine, tiny):
     await engine.load(tiny_load(tiny))
     whole, _ = await reply(engine, replace(QUESTION, sampling=replace(GREEDY, max_tokens=24)))

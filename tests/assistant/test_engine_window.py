@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.engine.protocol import Turn
-from assistant.engine.window import fit
+from assistant.engine.window import fit, readable_end
 from assistant.errors import EngineError
 
 
@@ -78,3 +78,14 @@ def test_result_is_always_a_whole_end_that_fits(lengths, system, window):
     assert kept[0].role == "user"
     assert len(prompt.tokens) < window
     assert len(prompt.tokens) + 8 <= window or len(kept) == 1
+
+
+def test_a_turn_that_cannot_fit_is_left_out_before_anything_is_tokenized():
+    giant = Turn("user", "g" * 601)
+    turns = [Turn("system", "s"), Turn("user", "q"), giant, Turn("assistant", "a"), Turn("user", "last")]
+    assert readable_end(turns, lambda: 10, window=60) == [turns[0], turns[-1]]
+    assert readable_end(turns[:2], lambda: 10, window=60) == turns[:2]
+    assert readable_end(turns, lambda: 11, window=60) == turns
+    for wrong in ([*turns, giant], [Turn("system", giant.text), *turns]):
+        with pytest.raises(EngineError, match=r"needs at least 61 tokens and the window has 60; shorten it"):
+            readable_end(wrong, lambda: 10, window=60)

@@ -125,6 +125,11 @@ class LlamaModel:
                 return buffer.raw[:size]
             room = -size
 
+    @functools.cached_property
+    def longest_piece(self) -> int:
+        """Bytes of the longest piece; no text has fewer tokens than its bytes fill such pieces."""
+        return max(len(self.piece(token)) for token in range(self.vocabulary))
+
     def is_end(self, token: int) -> bool:
         """Whether the token ends a reply."""
         return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
