@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from assistant.channel import Decoder, encode
 from assistant.errors import AssistantError
+from assistant.no_core_dump import forbid_core_dumps
 from assistant.no_network import forbid_network
 
 RequestT = TypeVar("RequestT")
@@ -26,11 +27,12 @@ AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def take_streams() -> BinaryIO:
-    """Where events go, from now on and nothing else; ctrl+c is the app's, and files are the user's only."""
+    """Where events go, from now on and nothing else; ctrl+c is the app's, files are the user's only, no dumps."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)  # libraries write files too
     events = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what native code prints on "stdout" must not land between events
+    forbid_core_dumps()
     return events
 
 

@@ -82,6 +82,11 @@ class Paths:
         return self.cache / "download.log"
 
     @property
+    def last_download(self) -> Path:
+        """An empty file, as old as the last download that was asked for: the log goes with the cache."""
+        return self.data / "last-download"
+
+    @property
     def evaluation_log(self) -> Path:
         """What the evaluation's libraries print."""
         return self.cache / "evaluation.log"
@@ -132,7 +137,8 @@ def _make_private(folder: Path) -> None:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing):
         path.mkdir(mode=0o700, exist_ok=True)
-    if stat.S_IMODE(folder.stat().st_mode) != 0o700:  # a folder on a read-only disk is left as it is
+    # A folder on a read-only disk is left as it is, and what a link leads to may be shared on purpose.
+    if not folder.is_symlink() and stat.S_IMODE(folder.stat().st_mode) != 0o700:
         folder.chmod(0o700)
 
 

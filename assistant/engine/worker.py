@@ -28,6 +28,7 @@ from assistant.engine.session import Session
 from assistant.engine.tuning import OtherWork
 from assistant.errors import AssistantError, EngineError, ModelError
 from assistant.models.header import read_header
+from assistant.no_core_dump import forbid_core_dumps
 from assistant.no_network import forbid_network
 from steering.control_vector import ControlVector, ControlVectorError
 
@@ -168,6 +169,7 @@ def main() -> None:
     os.dup2(2, 1)  # what native code prints on "stdout" must not land between events
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
     forbid_network(logging.warning)
+    forbid_core_dumps()
     abort, inbox = AbortFlag(), Inbox()
     threading.stack_size(STACK_BYTES)
     serving = threading.Thread(target=_serve, args=(Worker(Outbox(events).put, abort), inbox), daemon=True)

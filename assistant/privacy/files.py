@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ WHAT = {
 }
 _LIVE = ("", "-wal", "-shm", "-journal")
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_EFFECTIVE = os.access in os.supports_effective_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Kind:
 
 def kinds(paths: Paths) -> list[Kind]:
     """What there is, each file in one kind; kinds without a file are left out."""
+    paths = _really(paths)
     sizes: dict[str, list[int]] = {name: [] for name in WHAT}
     for path, facts in _walked(paths):
         if not stat.S_ISDIR(facts.st_mode):
@@ -48,6 +51,15 @@ def open_to_others(paths: Paths) -> list[Path]:
     return [path for path, facts in _walked(paths) if _is_open(facts)]
 
 
+def unreadable(paths: Paths) -> list[Path]:
+    """Folders that may not be looked into, so that nothing is known of what lies in them."""
+    return [
+        path
+        for path, facts in _walked(paths)
+        if stat.S_ISDIR(facts.st_mode) and not os.access(path, os.R_OK | os.X_OK, effective_ids=_EFFECTIVE)
+    ]
+
+
 def _is_open(facts: os.stat_result) -> bool:
     if stat.S_ISLNK(facts.st_mode):  # a link has no mode of its own
         return False
@@ -55,23 +67,32 @@ def _is_open(facts: os.stat_result) -> bool:
 
 
 def _walked(paths: Paths) -> Iterator[tuple[Path, os.stat_result]]:
-    """All files and folders of the home; links are not followed, what goes meanwhile is passed over."""
+    """All files and folders of the home; what goes meanwhile or may not be looked at is passed over.
+
+    Links are not followed, but for the home's own folders, which may lie on another disk.
+    """
+    paths = _really(paths)
     waiting = list(dict.fromkeys((paths.config, paths.data, paths.cache)))
     while waiting:
         path = waiting.pop()
         try:
             facts = path.lstat()
             if stat.S_ISDIR(facts.st_mode):
-                waiting += path.iterdir()
-        except FileNotFoundError:
+                with suppress(PermissionError):
+                    waiting += path.iterdir()
+        except (FileNotFoundError, PermissionError):
             continue
         yield path, facts
+
+
+def _really(paths: Paths) -> Paths:
+    return Paths(paths.config.resolve(), paths.data.resolve(), paths.cache.resolve())
 
 
 def _kind(path: Path, paths: Paths) -> str:
     if path.parent == paths.data and path.name.startswith(paths.database.name):
         return "history" if path.name.removeprefix(paths.database.name) in _LIVE else "backups"
-    if path in paths.logs:
+    if path in (*paths.logs, paths.last_download):
         return "logs"
     folders = {
         paths.profiles: "profiles",

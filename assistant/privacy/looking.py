@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from assistant.child import QUIET
 from assistant.errors import AssistantError
 from assistant.no_network import NOTE
 from assistant.paths import Paths
-from assistant.privacy.files import OTHERS, Kind, kinds, open_to_others
+from assistant.privacy.files import OTHERS, Kind, kinds, open_to_others, unreadable
 
 SHOWN = 3
 WHOSE = {1: "the app", 2: "the app and its engine"}
@@ -51,7 +52,7 @@ class Privacy:
 def look(paths: Paths) -> Look:
     """Look at the files of the home, at this process and those that it started, and at what they noted."""
     found = tuple(open_to_others(paths))
-    checks = (_permissions(found), _sockets(), _telemetry(), _refused(paths), _sent(paths))
+    checks = (_permissions(found, unreadable(paths)), _sockets(), _telemetry(), _refused(paths), _sent(paths))
     return Look(tuple(kinds(paths)), checks, found)
 
 
@@ -66,11 +67,16 @@ def _close(found: list[Path]) -> int:
     return len(found)
 
 
-def _permissions(found: tuple[Path, ...]) -> Check:
-    if not found:
-        return Check("permissions", True, "every file and folder is readable by you alone (0600, 0700)")
-    named = ", ".join(map(str, found[:SHOWN])) + (", …" if len(found) > SHOWN else "")
-    return Check("permissions", False, f"open to others: {named}; correct it with chmod go-rwx")
+def _permissions(found: tuple[Path, ...], unread: list[Path]) -> Check:
+    opened = f"open to others: {_named(found)}; correct it with chmod go-rwx" if found else ""
+    closed = f"cannot be looked into: {_named(unread)}; make it yours with chown, or move it away" if unread else ""
+    if opened or closed:
+        return Check("permissions", False, ". ".join(filter(None, (opened, closed))))
+    return Check("permissions", True, "every file and folder is readable by you alone (0600, 0700)")
+
+
+def _named(found: Sequence[Path]) -> str:
+    return ", ".join(map(str, found[:SHOWN])) + (", …" if len(found) > SHOWN else "")
 
 
 def _processes() -> list[psutil.Process]:
@@ -121,10 +127,13 @@ def _refused(paths: Paths) -> Check:
 
 
 def _sent(paths: Paths) -> Check:
-    asked = paths.download_log
-    if not asked.exists():
+    asked = [path.stat().st_mtime for path in (paths.last_download, paths.download_log) if path.exists()]
+    if not asked:
         return Check("sent", True, "nothing; no download was ever asked for")
-    when = datetime.fromtimestamp(asked.stat().st_mtime).astimezone()
+    when = datetime.fromtimestamp(max(asked)).astimezone()
     return Check(
-        "sent", True, f"nothing of yours; the names of models you asked to download, last on {when:%Y-%m-%d %H:%M}"
+        "sent",
+        True,
+        "nothing of what you say; the names of models you asked to download, with your token of the hub if one is set "
+        f"(HF_TOKEN, or a login of its tools), last on {when:%Y-%m-%d %H:%M}",
     )

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from assistant.engine.llama import LlamaContext, LlamaModel
@@ -111,6 +112,11 @@ async def test_oldest_turns_leave_and_a_long_message_is_refused(engine, tiny):
     with pytest.raises(EngineError, match=r"needs \d+ tokens and the window has 256; shorten it"):
         await reply(engine, Generate((Turn("user", "é" * 400),), GREEDY))
     await reply(engine, QUESTION)
+
+
+async def test_a_crash_leaves_no_copy_of_the_memory(engine, tiny):
+    await engine.load(tiny_load(tiny))
+    assert psutil.Process(engine.pid).rlimit(psutil.RLIMIT_CORE) == (0, 0)
 
 
 @pytest.mark.parametrize("words", ["tekken", "deepseek-v3"])

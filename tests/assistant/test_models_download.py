@@ -84,6 +84,7 @@ async def test_a_model_arrives_verified_private_and_once(hub, paths, content):
     assert done == sorted(done)
     assert {(event.name, event.size) for event in progress} == {(NAME, len(content))}
     assert progress[-1].verifying
+    assert paths.last_download.stat().st_mtime >= last.path.stat().st_mtime - 60
     asked = len(hub.asked)
     assert (await run(paths))[1].already_there
     assert (await run(paths, REPOSITORY))[1].already_there

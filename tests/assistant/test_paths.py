@@ -51,6 +51,18 @@ def test_folders_that_are_too_open_are_tightened(tmp_path, open_umask):
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
 
 
+def test_what_a_link_leads_to_is_left_as_it_is(tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o775)
+    home = resolve_paths(tmp_path / "home")
+    home.data.mkdir(parents=True)
+    home.models.symlink_to(shared)
+    home.create()
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o775
+    assert stat.S_IMODE(home.data.stat().st_mode) == 0o700
+
+
 def test_place_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(AssistantError, match=r"file/config: cannot be made or written .*--home"):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from assistant.paths import resolve_paths
 from assistant.privacy.files import kinds, open_to_others
+from assistant.privacy.looking import look
 from tests.assistant.conftest import CommandLine, command_environment, prepare_home
 from tests.tiny_models import write_tiny_model
 
@@ -72,6 +76,57 @@ def test_links_are_not_followed(cli: CommandLine, tmp_path: Path):
         assert open_to_others(resolve_paths(cli.home)) == []
     finally:
         link.unlink()
+
+
+def test_a_home_on_another_disk_is_looked_at(tmp_path: Path):
+    paths = resolve_paths(tmp_path / "home")
+    disk = tmp_path / "disk"
+    disk.mkdir(mode=0o700)
+    paths.data.parent.mkdir(mode=0o700)
+    paths.data.symlink_to(disk)
+    paths.create()
+    paths.database.touch(mode=0o604)
+    assert open_to_others(paths) == [disk / "history.db"]
+    assert [(kind.name, kind.files) for kind in kinds(paths)] == [("history", 1)]
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that another account reaches too: those above pytest's own are closed."""
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_a_folder_that_may_not_be_read_is_a_finding(reachable: Path):
+    """Asked for as another account: root may read everything."""
+    paths = resolve_paths(reachable)
+    paths.create()
+    (paths.data / "lost+found").mkdir(mode=0o700)
+    program = (
+        "import os, sys; from pathlib import Path; from assistant.paths import resolve_paths\n"
+        "from assistant.privacy.looking import look\n"
+        "home = Path(sys.argv[1])\n"
+        "os.chmod(home / 'data/lost+found', 0)\n"
+        "if os.geteuid() == 0:\n"
+        "    for path in (home, *home.rglob('*')): os.chown(path, 54321, 54321)\n"
+        "    os.setegid(54321); os.seteuid(54321)\n"
+        "print(look(resolve_paths(home)).checks[0])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(reachable)], check=False, env=command_environment(), capture_output=True
+    )
+    assert b"lost+found; make it yours" in result.stdout, result.stderr
+
+
+def test_when_a_download_was_last_asked_for_outlives_the_cache(tmp_path: Path):
+    paths = resolve_paths(tmp_path / "home")
+    paths.create()
+    assert look(paths).checks[-1].detail == "nothing; no download was ever asked for"
+    paths.last_download.touch()
+    os.utime(paths.last_download, (0, 86_400 * 400))
+    said = look(paths).checks[-1].detail
+    assert "last on 1971-02-0" in said
+    assert "with your token of the hub" in said
 
 
 def test_a_settings_file_that_an_editor_left_open_is_tightened_and_a_linked_one_left_alone(tmp_path: Path):

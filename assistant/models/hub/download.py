@@ -114,6 +114,8 @@ class Download:
     async def _spawn(self) -> Child[FetchMessage]:
         if self._stopped:
             raise DownloadStopped(f"the download was {self._stopped}")
+        with suppress(OSError):  # a full disk must not keep anybody from downloading to another one
+            self._paths.last_download.touch(mode=0o600)
         try:
             self._child = await Child.spawn(MODULE, EVENTS, "the download", self._paths.download_log, ENVIRONMENT)
         except EngineError as error:
