@@ -58,13 +58,14 @@ class Models:
         """Every model at hand: bundled, ours, those of other programs, and the one in use wherever it lies."""
         found, in_use = list_models(self._paths), self.in_use()
         if in_use and all(model.path.resolve() != in_use for model in found):
-            found.append(model_info(in_use.name, in_use, ELSEWHERE))
+            named = self._active.path()
+            found.append(model_info(named.name, named, ELSEWHERE))
         return found
 
     def in_use(self) -> Path | None:
-        """The file that answers now; None where there is none."""
+        """The file that answers now, where links lead; None where there is none."""
         try:
-            return self._active.path()
+            return self._active.path().resolve()
         except ModelError:
             return None
 
@@ -106,7 +107,7 @@ class Models:
                 return model
         path = resolve_model(spec, self._paths)
         ours = self._paths.models / path.name
-        return model_info(path.name, *((ours, OURS) if ours.resolve() == path else (path, ELSEWHERE)))
+        return model_info(path.name, *((ours, OURS) if ours.resolve() == path.resolve() else (path, ELSEWHERE)))
 
     def check(self, spec: str) -> builtins.list[Finding]:
         """What is to be said of a model file before it is loaded.
@@ -156,7 +157,7 @@ class Models:
         """
         chosen = self._chosen()
         with suppress(ModelError):
-            if resolve_model(chosen, self._paths) == removal.model.path.resolve():
+            if resolve_model(chosen, self._paths).resolve() == removal.model.path.resolve():
                 chosen = ""
         remove_model(removal.model.path, self._paths)
         if removal.in_use:

@@ -10,7 +10,7 @@ from assistant.models.bundled import bundled_model
 from assistant.models.elsewhere import models_elsewhere
 from assistant.models.header import ModelHeader, read_header
 from assistant.paths import Paths
-from steering.models.splits import first_part, is_first, model_size
+from steering.models.splits import first_part, is_first, model_size, part_names
 
 SUFFIX = ".gguf"
 
@@ -54,7 +54,7 @@ def resolve_model(spec: str, paths: Paths) -> Path:
         named = Path(spec).expanduser()
         for path in (named, inside, inside.with_name(f"{inside.name}{SUFFIX}")):
             if path.is_file():
-                return first_part(path).resolve()
+                return _real(first_part(path))
     except (OSError, RuntimeError, ValueError) as error:  # a folder that may not be read, a home that nobody has
         why = error.strerror if isinstance(error, OSError) else error
         raise ModelError(f"{spec}: cannot be a model file ({why}); name another one") from error
@@ -62,6 +62,12 @@ def resolve_model(spec: str, paths: Paths) -> Path:
         f"{spec}: no such model file, neither as a path nor in {paths.models}; "
         "`assistant models list` shows what is there"
     )
+
+
+def _real(first: Path) -> Path:
+    """Where links lead, but to files that are named like parts where these are: the others are told by the name."""
+    real = first.resolve()
+    return real if len(part_names(real.name)) == len(part_names(first.name)) else first.absolute()
 
 
 def list_models(paths: Paths) -> list[ModelInfo]:

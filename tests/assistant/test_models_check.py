@@ -11,11 +11,12 @@ from gguf import GGUFWriter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.app import Assistant
 from assistant.errors import ModelError
 from assistant.models.examine import examine_model
 from assistant.models.fingerprint import fingerprint
 from assistant.models.header import read_header
-from assistant.models.local import resolve_model
+from assistant.models.local import OURS, resolve_model
 from assistant.paths import resolve_paths
 from assistant.trial import try_model
 from steering.models.splits import first_part, is_first, model_size, part_names
@@ -116,6 +117,37 @@ def test_a_split_model_is_one_model(parted, tiny, tmp_path):
     before = fingerprint(first)
     parted[2].write_bytes(parted[2].read_bytes()[:-1] + b"\x01")
     assert fingerprint(first) != before, "every part counts"
+
+
+@pytest.fixture
+def snapshot(parted, tmp_path) -> list[Path]:
+    """The parts as huggingface_hub keeps them: links to files that are named by their contents."""
+    folder = tmp_path / "snapshot"
+    folder.mkdir()
+    for number, part in enumerate(parted):
+        (folder / part.name).symlink_to(part.rename(tmp_path / f"blob{number}"))
+    return [folder / part.name for part in parted]
+
+
+async def test_a_split_model_is_told_by_the_names_of_its_links(snapshot, tmp_path):
+    home = tmp_path / "home"
+    first = resolve_model(str(snapshot[1]), resolve_paths(home))
+    assert first == snapshot[0]
+    assistant = Assistant.open(home, str(first))
+    try:
+        added = assistant.models.add(snapshot[0])
+        assistant.models.use(added.name)
+        assert [model.source for model in assistant.models.list() if model.path.resolve() == first.resolve()] == [OURS]
+        assert assistant.models.removal(added.name).in_use
+        assert (await assistant.chat.start()).blocks == 3
+    finally:
+        await assistant.close()
+
+
+def test_a_link_beside_no_other_parts_leads_to_them(parted, tmp_path):
+    link = tmp_path / parted[0].name
+    link.symlink_to(parted[0])
+    assert resolve_model(str(link), resolve_paths(tmp_path)) == parted[0]
 
 
 async def test_the_engine_loads_a_split_model(parted, tmp_path):

@@ -14,10 +14,12 @@ import pytest
 
 from assistant.errors import DownloadError, DownloadStopped
 from assistant.models.catalogue import Catalogue, CatalogueModel
+from assistant.models.header import read_header
 from assistant.models.hub.download import Download, Downloaded, Downloading, parse_wanted
 from assistant.paths import resolve_paths
 from tests.assistant.conftest import children, wait_gone
 from tests.assistant.hub import REPOSITORY, Hub, serving
+from tests.assistant.test_models_check import split
 from tests.tiny_models import write_tiny_model
 
 NAME = "model-q4_k_m.gguf"
@@ -110,6 +112,24 @@ async def test_a_file_that_was_replaced_since_it_came_is_looked_at_again(hub, pa
     write_tiny_model(last.path, seed=2)
     with pytest.raises(DownloadError, match="is another file than"):
         await run(paths)
+
+
+async def test_a_split_model_that_lost_a_part_gets_that_part_only(hub, paths, tmp_path):
+    cut = split(write_tiny_model(tmp_path / "tiny.gguf"), tmp_path / "cut")
+    hub.files = {part.name: part.read_bytes() for part in cut}
+    wanted = f"{REPOSITORY}:{cut[0].name}"
+    first = (await run(paths, wanted))[1].path
+    for lost in cut:
+        sent = hub.sent
+        (paths.models / lost.name).unlink()
+        assert not (await run(paths, wanted))[1].already_there
+        assert read_header(first).blocks == 3
+        assert hub.sent - sent == lost.stat().st_size
+    assert (await run(paths, wanted))[1].already_there
+    write_tiny_model(paths.models / cut[1].name, seed=2)
+    (paths.models / cut[2].name).unlink()
+    with pytest.raises(DownloadError, match=rf"{cut[1].name}: .*another file than.*models remove {cut[0].name}"):
+        await run(paths, wanted)
 
 
 async def test_a_cut_line_goes_on_where_it_ended(hub, paths, content):

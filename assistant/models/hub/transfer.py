@@ -70,7 +70,8 @@ def fetch(request: Fetch, emit: Emit, ticking: Ticking) -> Fetched:
         names = _names(request)
         first = Path(names[0]).name
         there = folder / first
-        if there.is_file() and origin_notes(folder).read().get(first) == _origin(request, names[0], there):
+        whole = all((folder / Path(name).name).is_file() for name in names)
+        if whole and origin_notes(folder).read().get(first) == _origin(request, names[0], there):
             return Fetched(first, already_there=True)
         files = [_look_up(request, name, folder) for name in names]
         if request.sha256 and files[0].sha256 != request.sha256:
@@ -78,17 +79,12 @@ def fetch(request: Fetch, emit: Emit, ticking: Ticking) -> Fetched:
                 f"{request.repository}: {first} is no longer the file of the catalogue; to take it "
                 f"all the same: assistant models pull {request.repository}:{names[0]}"
             )
-        if there.is_file():
-            size = there.stat().st_size
-            emit(Found((first,), (), size, size))
-            emit(Verifying())
-            if _checksum(there) != files[0].sha256:
-                raise DownloadError(
-                    f"{there}: is there already and is another file than that of {request.repository}; to take that "
-                    f"one: assistant models remove {first}"
-                )
+        here = [file for file in files if file.target.is_file()]
+        _verify_here(here, request, emit)
+        if len(here) == len(files):
             origin_notes(folder).note([first], _origin(request, names[0], there))
             return Fetched(first, already_there=True)
+        files = [file for file in files if file not in here]  # a split model may have lost one
         (folder / PARTS).mkdir(mode=0o700, parents=True, exist_ok=True)
         streams = [held.enter_context(_opened(file)) for file in files]
         done, size = sum(map(_length, streams)), sum(file.size for file in files)
@@ -105,13 +101,28 @@ def fetch(request: Fetch, emit: Emit, ticking: Ticking) -> Fetched:
         for file in reversed(files):
             file.part.replace(file.target)
         try:
-            read_header(files[0].target)
+            read_header(there)
         except ModelError:
             for file in files:
                 file.target.unlink(missing_ok=True)
             raise
         origin_notes(folder).note([first], _origin(request, names[0], there))
         return Fetched(first)
+
+
+def _verify_here(here: list[_File], request: Fetch, emit: Emit) -> None:
+    """Raises: DownloadError: a file in the folder is another one than the hub's."""
+    if not here:
+        return
+    size = sum(file.target.stat().st_size for file in here)
+    emit(Found(tuple(file.target.name for file in here), (), size, size))
+    emit(Verifying())
+    for file in here:
+        if _checksum(file.target) != file.sha256:
+            raise DownloadError(
+                f"{file.target}: is there already and is another file than that of {request.repository}; to take that "
+                f"one: assistant models remove {part_names(file.target.name)[0]}"
+            )
 
 
 def _origin(request: Fetch, name: str, file: Path) -> str:
