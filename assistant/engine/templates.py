@@ -118,12 +118,12 @@ def _readings(messages: list[_Message]) -> list[list[_Message]]:
 
 
 def _without_system(messages: list[_Message]) -> list[_Message]:
-    """The system turn's text at the head of the first user turn."""
+    """The system turn's text at the head of the first user turn, or as one where the conversation begins otherwise."""
     if not messages or messages[0]["role"] != "system":
         return messages
     system, *rest = messages
     if not rest or rest[0]["role"] != "user":
-        return rest
+        return [{"role": "user", "content": system["content"]}, *rest]
     return [_joined(system, rest[0], "user"), *rest[1:]]
 
 

@@ -43,14 +43,17 @@ def _ollama() -> Iterator[Elsewhere]:
 
 def _ollama_folders() -> list[Path]:
     set_by_person = os.environ.get("OLLAMA_MODELS")
-    return (
-        [Path(set_by_person)]
-        if set_by_person
-        else [
-            Path.home() / ".ollama/models",
-            Path("/usr/share/ollama/.ollama/models"),
-        ]
-    )
+    if set_by_person:
+        return [Path(set_by_person)]
+    return [*_at_home(".ollama/models"), Path("/usr/share/ollama/.ollama/models")]
+
+
+def _at_home(*folders: str) -> list[Path]:
+    """Folders of the person's home; none where there is no home."""
+    try:
+        return [Path.home() / folder for folder in folders]
+    except RuntimeError:
+        return []
 
 
 def _weights(folder: Path, manifest: Path) -> Path | None:
@@ -60,10 +63,10 @@ def _weights(folder: Path, manifest: Path) -> Path | None:
             return None
         layers = json.loads(manifest.read_text(encoding="utf-8"))["layers"]
         digests = [layer["digest"] for layer in layers if layer["mediaType"] == _MODEL_LAYER]
+        path = _blob(folder, digests[0]) if len(digests) == 1 else None
+        return path if path and path.is_file() else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    path = _blob(folder, digests[0]) if len(digests) == 1 else None
-    return path if path and path.is_file() else None
 
 
 def _blob(folder: Path, digest: Any) -> Path | None:
@@ -77,7 +80,7 @@ def _ollama_name(manifest: Path) -> str:
 
 
 def _lm_studio() -> Iterator[Elsewhere]:
-    for folder in (Path.home() / ".lmstudio/models", Path.home() / ".cache/lm-studio/models"):
+    for folder in _at_home(".lmstudio/models", ".cache/lm-studio/models"):
         for path in _files(folder, "*.gguf"):
             if is_first(path):
                 yield Elsewhere(str(path.relative_to(folder)), path, LM_STUDIO)

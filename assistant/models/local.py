@@ -96,3 +96,6 @@ def model_info(name: str, path: Path, source: str) -> ModelInfo:
         return ModelInfo(name, path, source, model_size(path), read_header(path), "")
     except ModelError as error:
         return ModelInfo(name, path, source, model_size(path), None, str(error))
+    except OSError as error:
+        problem = f"{path}: cannot be looked at ({error.strerror or error}); make it readable or remove it"
+        return ModelInfo(name, path, source, 0, None, problem)

@@ -107,7 +107,11 @@ GEMMA = (
             [("system", "Be brief."), ("user", "A"), ("user", "B"), ("assistant", "C"), ("assistant", "D")],
             "<user>Be brief.\n\nA\n\nB</><model>C\n\nD</><model>",
         ),
-        ([("system", "Be brief."), ("assistant", "C")], "<user></><model>C</><model>"),
+        (
+            [("system", "Be brief."), ("assistant", "C"), ("user", "A")],
+            "<user>Be brief.</><model>C</><user>A</><model>",
+        ),
+        ([("system", "Be brief."), ("assistant", "C")], "<user>Be brief.</><model>C</><model>"),
     ],
 )
 def test_template_that_wants_roles_in_turn_gets_them_so(turns, wanted):

@@ -66,6 +66,27 @@ def test_list_shows_broken_files_with_their_problem(paths):
     assert (whole.path.name, whole.header.name, whole.problem) == ("b.gguf", "Tiny", "")
 
 
+def test_a_file_that_may_not_be_looked_at_is_listed_with_its_problem(paths, monkeypatch):
+    write_tiny_model(paths.models / "a.gguf")
+
+    def closed(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("assistant.models.local.model_size", closed)
+    [model] = [model for model in list_models(paths) if not model.bundled]
+    assert (model.header, model.size) == (None, 0)
+    assert "a.gguf: cannot be looked at (Permission denied); make it readable" in model.problem
+
+
+def test_who_has_no_home_has_no_models_elsewhere(paths, monkeypatch):
+    def nobody(cls):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", classmethod(nobody))
+    monkeypatch.delenv("OLLAMA_MODELS", raising=False)
+    assert [model for model in list_models(paths) if not model.bundled] == []
+
+
 @pytest.mark.bundled
 def test_list_begins_with_the_bundled_model(paths):
     first, *_ = list_models(paths)
