@@ -28,7 +28,7 @@ class ProfileLearned:
 
 @dataclass(frozen=True, slots=True)
 class FollowingResult:
-    """See `steering.evaluation.following.study.Scores`; `other` is whose profile was another person's.
+    """See `steering.evaluation.following.study.Scores`; `other` and `other_key` are whose profile was another person's.
 
     `item_ids` are the preferences of `nlls`, in order: those that were too long are not among them.
     """
@@ -41,6 +41,7 @@ class FollowingResult:
     kl: float | None
     seconds: float
     other: str
+    other_key: str = ""  # rows of before know none, and count where there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class FollowingSubject:
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Measure these people. Another person's profile is the next one's for the first, for others the one's before.
+    """Measure these people; whose profile is another person's, see `others_among`.
 
     `subjects` are by estimator, as in `Evaluate`.
     """

@@ -59,6 +59,7 @@ class Results:
         self.too_long: dict[tuple[str, str], TooLong] = {}
         self.profiles: dict[str, ProfileLearned] = {}
         self.following: dict[tuple[str, str], FollowingResult] = {}
+        self.following_others: dict[tuple[str, str], FollowingResult] = {}
         for row in self._rows.get(estimator, ()):
             self._remember(row)
 
@@ -95,6 +96,8 @@ class Results:
                 self.effects[row.key] = row
             case ProfileLearned():
                 self.profiles[row.key] = row
+            case FollowingResult() if row.other_key:
+                self.following_others[row.key, row.other_key] = row
             case FollowingResult():
                 self.following[row.key, row.method] = row
 

@@ -9,6 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from assistant.evaluation.following.runner import follow, measured_followers, to_follow
+from assistant.evaluation.following_protocol import FollowingResult
+from assistant.evaluation.protocol import TooLong
+from assistant.evaluation.results import Results
+from steering.evaluation.following.names import FOLLOWING
+from steering.evaluation.following.people import Follower, Preference, follower_key
 from tests.assistant.conftest import CommandLine, children, one_line, prepare_home, wait_gone
 from tests.preference_lines import preference_line, preference_lines, write_preferences
 
@@ -85,6 +91,67 @@ def test_what_is_measured_is_not_measured_again_and_more_people_cost_only_themse
     seeded = cli("evaluate", data, "--preferences", "--users", "1", "--seed", "1", "--json", out, timeout=SECONDS)
     assert seeded.returncode == 0, seeded.stderr.decode()
     assert measured(out)[14:] == [("person 1", name) for name in METHODS[:-1]]
+
+
+def test_another_persons_profile_counts_only_while_it_is_that_of_who_is_the_other_now(ran, tmp_path):
+    """Who said something else is somebody else, though the person that was measured with them stays the same."""
+    cli, data, out, _ = ran
+    copy, other_data = tmp_path / "copy.json", tmp_path / "preferences.jsonl"
+    copy.with_suffix(".results.jsonl").write_bytes(out.with_suffix(".results.jsonl").read_bytes())
+    alone = cli("evaluate", data, "--preferences", "--users", "1", "--json", copy, timeout=SECONDS)
+    assert alone.returncode == 0 and b"other-person" not in alone.stdout
+    done = len(measured(copy))
+    second = next(row["item_ids"] for row in rows(out, "FollowingResult") if row["user_id"] == "person 2")
+    own = [json.loads(line) for line in preference_lines(2)]
+    for row in own:
+        if row["item_id"] in second:
+            row["preference"] = "I only ever want the cheapest."
+    other_data.write_text("\n".join(map(json.dumps, own)))
+    result = cli("evaluate", other_data, "--preferences", "--json", copy, timeout=SECONDS)
+    assert result.returncode == 0, result.stderr.decode()
+    assert sorted(measured(copy)[done:]) == sorted([("person 1", METHODS[-1]), *(("person 2", m) for m in METHODS)])
+    before, now = [row for row in rows(copy, "FollowingResult") if row["user_id"] == "person 1" and row["other"]]
+    shown = json.loads(copy.read_text())["methods"]["other-person"]["by_person"][0]
+    assert list(shown["nlls"].values()) == now["nlls"] != before["nlls"]
+
+
+def follower(number: int) -> Follower:
+    said = (Preference(f"{number} {k}", f"topic {k}", f"I like {k}", "which?", ("a", "b"), 0) for k in range(3))
+    return Follower(f"person {number}", tuple(said))
+
+
+def finished(path: Path, people: list[Follower], others: dict[int, int]) -> Results:
+    results = Results(path, "one")
+    for place, person in enumerate(people):
+        for name in FOLLOWING if place in others else FOLLOWING[:-1]:
+            other = people[others[place]] if name == "other-person" else None
+            whose = (other.user_id, follower_key(other)) if other else ("", "")
+            row = (follower_key(person), person.user_id, name, ("x",), ((1.0, 2.0),), 0.1, 1.0, *whose)
+            results.add(FollowingResult(*row))
+    return results
+
+
+def still_to_measure(people: list[Follower], results: Results) -> dict[str, tuple[str, ...]]:
+    return {subject.user_id: subject.methods for subject in to_follow(people, results) if subject.methods}
+
+
+def test_who_is_the_other_is_who_can_be_measured(tmp_path):
+    a, b, c = people = [follower(number) for number in range(3)]
+    results = finished(tmp_path / "r.jsonl", people, {0: 1, 1: 0, 2: 1})
+    assert not still_to_measure(people, results) and not still_to_measure([a, b], results)
+    assert still_to_measure([a, c], results) == {"person 0": ("other-person",), "person 2": ("other-person",)}
+    for one in b.preferences[:2]:
+        results.add(TooLong(follower_key(b), b.user_id, one.id, 5000, 2048))
+    assert still_to_measure(people, results) == {"person 0": ("other-person",), "person 2": ("other-person",)}
+    assert measured_followers([a], results) == [a] and not still_to_measure([a], results)
+
+
+async def test_a_person_of_whom_too_little_can_be_read_loads_no_model_again(tmp_path):
+    a, b = people = [follower(number) for number in range(2)]
+    results = finished(tmp_path / "r.jsonl", [a], {})
+    for one in b.preferences[:2]:
+        results.add(TooLong(follower_key(b), b.user_id, one.id, 5000, 2048))
+    assert [step async for step in follow(None, None, None, people, 0, results)] == []
 
 
 def test_without_what_was_learned_the_results_still_count(ran, tmp_path):

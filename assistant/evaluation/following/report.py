@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from assistant.evaluation.following.runner import following_of
 from assistant.evaluation.following_protocol import FollowingResult
 from assistant.evaluation.report import circumstances
 from assistant.evaluation.results import Results
-from steering.evaluation.following.names import BOTH, EACH, FOLLOWING, PREFERENCES_VERSION, STATED, VECTOR
+from steering.evaluation.following.names import BOTH, EACH, PREFERENCES_VERSION, STATED, VECTOR
 from steering.evaluation.following.people import Follower, follower_key
 from steering.evaluation.following.summary import Ranked, differences, following, ranked
 from steering.evaluation.lines import LeftOutLine
@@ -31,11 +32,11 @@ def following_outcome(
     """What `--json` writes; `people` have all methods but perhaps `other-person`."""
     rows: dict[str, dict[str, FollowingResult]] = {}
     figures: dict[str, dict[str, Ranked]] = {}
+    known = following_of(people, results)
     for person in people:
-        for name in FOLLOWING:
-            if row := results.following.get((follower_key(person), name)):
-                rows.setdefault(name, {})[person.user_id] = row
-                figures.setdefault(name, {})[person.user_id] = _ranked(person, row)
+        for name, row in known[person.user_id].items():
+            rows.setdefault(name, {})[person.user_id] = row
+            figures.setdefault(name, {})[person.user_id] = _ranked(person, row)
     methods = {
         name: {
             **found,

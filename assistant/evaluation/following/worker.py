@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from assistant.evaluation.following_protocol import Follow, FollowingResult, FollowingSubject, ProfileLearned
@@ -23,6 +22,7 @@ def main() -> None:
 
 
 def _follow(request: Follow, emit: Emit) -> Evaluated:
+    from steering.evaluation.following.people import others_among
     from steering.evaluation.following.profile import ProfileMaker
 
     chat, estimator = open_models(request.setup, emit)
@@ -31,9 +31,11 @@ def _follow(request: Follow, emit: Emit) -> Evaluated:
     neutral = neutral_replies_of(request.setup, chat, emit)
     limit = min(estimator.network.context or chat.window, chat.window)
     run = _Run(ProfileMaker(estimator, chat, neutral), request, limit, emit)
-    for place, subject in enumerate(subjects):
+    usable = {subject.key: subject for subject in subjects if run.usable(subject)}
+    others = others_among(list(usable))
+    for key, subject in usable.items():
         if subject.methods:
-            run.measure(subject, subjects[place - 1 if place else 1 : place or 2])
+            run.measure(subject, usable.get(others.get(key, "")))
     return Evaluated()
 
 
@@ -45,45 +47,48 @@ class _Run:
         self._kept: dict[str, tuple[Preference, ...]] = {}
         self._learned: dict[str, Learned] = {}
 
-    def measure(self, subject: FollowingSubject, others: Sequence[FollowingSubject]) -> None:
+    def usable(self, subject: FollowingSubject) -> bool:
+        """Whether enough of the person can be read to make a profile."""
+        from steering.evaluation.following.names import MIN_PREFERENCES
+
+        return len(self._readable(subject)) >= MIN_PREFERENCES
+
+    def measure(self, subject: FollowingSubject, other: FollowingSubject | None) -> None:
         """Measure all methods that can be: the one with another person's profile only where there is another."""
         from steering.evaluation.following.people import Follower
         from steering.evaluation.following.study import Following
         from steering.evaluation.names import OTHER_PERSON
 
-        usable, profile = self._usable(subject), self._profile(subject)
-        if not profile:
-            return
-        following = Following(self._maker, Follower(subject.user_id, usable), profile, self._seed)
+        read = self._readable(subject)
+        following = Following(self._maker, Follower(subject.user_id, read), self._profile(subject), self._seed)
         for name in subject.methods:
-            another = self._profile(others[0]) if name == OTHER_PERSON and others else None
-            if name == OTHER_PERSON and not another:
+            whose = other if name == OTHER_PERSON else None
+            if name == OTHER_PERSON and not whose:
                 continue
+            another = self._profile(whose) if whose else None
             self._emit(Begun(subject.user_id, name))
             started = time.monotonic()
             found = following.measure(name, another)
-            other = others[0].user_id if another else ""
-            row = (tuple(one.id for one in usable), found.nlls, found.kl, time.monotonic() - started, other)
+            names = (whose.user_id, whose.key) if whose else ("", "")
+            row = (tuple(one.id for one in read), found.nlls, found.kl, time.monotonic() - started, *names)
             self._emit(FollowingResult(subject.key, subject.user_id, name, *row))
 
-    def _profile(self, subject: FollowingSubject) -> Learned | None:
-        """The profile, made once; None where too little of the person is left to make one."""
+    def _profile(self, subject: FollowingSubject) -> Learned:
+        """The profile, made once."""
         from steering.evaluation.following.people import history_of
-        from steering.evaluation.following.study import MIN_PREFERENCES
 
         if subject.key not in self._learned and subject.profile:
             self._learned[subject.key] = self._known(subject.profile)
-        usable = self._usable(subject)
-        if subject.key not in self._learned and len(usable) >= MIN_PREFERENCES:
+        if subject.key not in self._learned:
             self._emit(Begun(subject.user_id, "profile"))
             restart_peak()
             started = time.monotonic()
-            self._learned[subject.key] = learned = self._maker.learned(history_of(usable))
+            self._learned[subject.key] = learned = self._maker.learned(history_of(self._readable(subject)))
             directions = {block: tuple(d.float().cpu().tolist()) for block, d in learned.directions.items()}
             kls = learned.kl_vector, learned.kl_description, learned.kl_both
             row = (learned.description, directions, *kls, time.monotonic() - started, peak_mib())
             self._emit(ProfileLearned(subject.key, subject.user_id, *row))
-        return self._learned.get(subject.key)
+        return self._learned[subject.key]
 
     def _known(self, profile: ProfileLearned) -> Learned:
         import torch
@@ -95,7 +100,7 @@ class _Run:
         kls = profile.kl_vector, profile.kl_description, profile.kl_both
         return Learned(profile.description, directions, *kls)
 
-    def _usable(self, subject: FollowingSubject) -> tuple[Preference, ...]:
+    def _readable(self, subject: FollowingSubject) -> tuple[Preference, ...]:
         """The preferences that the model can read at once, with all that may stand before them."""
         from steering.evaluation.following.study import longest_prompt
 

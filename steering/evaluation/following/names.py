@@ -10,5 +10,8 @@ FOLLOWING = (UNSTEERED, STATED, DESCRIPTION, VECTOR, BOTH, RANDOM, OTHER_PERSON)
 
 EACH = 8
 """Preferences of a person, of as many topics."""
+MIN_PREFERENCES = 2
+"""One to be described by and one to choose the description by."""
+
 PREFERENCES_VERSION = 3
 """Goes up whenever the same person would give other results."""

@@ -94,6 +94,16 @@ def follower_key(follower: Follower) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
+def others_among(keys: Sequence[str]) -> dict[str, str]:
+    """Whose profile is another person's, by key: the next one's for the first, for others the one's before.
+
+    So it is the same however many people come after them. Who is alone has nobody.
+    """
+    if len(keys) < 2:
+        return {}
+    return {key: keys[place - 1] if place else keys[1] for place, key in enumerate(keys)}
+
+
 def _parsed(row: dict[str, Any]) -> Preference:
     item_id, topic, statement, question = (text_field(row, name) for name in ("item_id", "topic", *_SAID))
     if not all(text.strip() for text in (item_id, topic, statement, question)):

@@ -21,9 +21,6 @@ System = Callable[[Preference], str]
 DESCRIPTION_ROOM = 400
 """Tokens that are kept free for a description, whose length is not known before it is made."""
 
-MIN_PREFERENCES = 2
-"""One to be described by and one to choose the description by."""
-
 
 @dataclass(frozen=True, slots=True)
 class Scores:
