@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from steering.calibration.replies import repetition
-from steering.evaluation.words import WordTokenizer
+from steering.evaluation.words import WordTokenizer, words
 
 WORDS = 50
 """Of a reply and of the person's text that are compared: replies are cut short, so both are."""
@@ -20,8 +20,8 @@ WORDS = 50
 class Overlap:
     """F1 of ROUGE-1 and ROUGE-L (Lin 2004), and METEOR (Banerjee and Lavie 2005), means over the texts, 0 to 1.
 
-    METEOR is nltk's with its matches of equal words and equal stems; the matches of synonyms need the WordNet database,
-    which would have to be downloaded.
+    Of the words of `steering.evaluation.words`. METEOR is nltk's with its matches of equal words and equal stems; the
+    matches of synonyms need the WordNet database, which would have to be downloaded.
     """
 
     rouge_1: float
@@ -54,7 +54,7 @@ def overlap(replies: Sequence[str], own: Sequence[str]) -> Overlap:
     scorer = RougeScorer(["rouge1", "rougeL"], tokenizer=WordTokenizer())
     rows = []
     for reply, text in zip(replies, own, strict=True):
-        given, wanted = _beginning(reply), _beginning(text)
+        given, wanted = words(reply)[:WORDS], words(text)[:WORDS]
         found = scorer.score(" ".join(wanted), " ".join(given))
         meteor = single_meteor_score(wanted, given, wordnet=_NoSynonyms()) if given else 0.0
         rows.append((found["rouge1"].fmeasure, found["rougeL"].fmeasure, meteor))
@@ -63,13 +63,13 @@ def overlap(replies: Sequence[str], own: Sequence[str]) -> Overlap:
 
 def form(replies: Sequence[str]) -> Form:
     """Of all replies of a person taken together; repetition within each one."""
-    words = [reply.casefold().split() for reply in replies]
-    pairs = [list(pairwise(own)) for own in words]
+    split = [reply.casefold().split() for reply in replies]
+    pairs = [list(pairwise(own)) for own in split]
     return Form(
-        _distinct(list(chain.from_iterable(words))),
+        _distinct(list(chain.from_iterable(split))),
         _distinct(list(chain.from_iterable(pairs))),
         float(np.mean([repetition(reply) for reply in replies])),
-        float(np.mean([len(own) for own in words])),
+        float(np.mean([len(own) for own in split])),
     )
 
 
@@ -102,10 +102,6 @@ class Attribution:
         place = self._users.index(user_id)
         others = np.delete(cosines, place)
         return bool(cosines[place] > others.mean()), bool(cosines[place] > others.max())
-
-
-def _beginning(text: str) -> list[str]:
-    return text.split()[:WORDS]
 
 
 def _distinct(grams: Sequence[object]) -> float:

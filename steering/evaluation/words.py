@@ -1,4 +1,4 @@
-"""Words of any language, as ROUGE counts them."""
+"""Words of any language, as ROUGE and METEOR count them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ SHORTEST_STEMMED = 4
 """Letters; as in rouge-score's own tokenizer."""
 
 
+def words(text: str) -> list[str]:
+    """In lower case; numbers are words, punctuation is not. Of a script without blanks each character is a word."""
+    return "".join(map(_spaced, unicodedata.normalize("NFC", text).lower())).split()
+
+
 class WordTokenizer:
     """rouge-score's own tokenizer with its Porter stemmer, which knows no letter outside ASCII, for any language.
 
-    On ASCII it gives the same. Of a script without blanks each character is a word.
+    On ASCII it gives the same.
     """
 
     def __init__(self) -> None:
@@ -24,9 +29,8 @@ class WordTokenizer:
         self._stemmer: Any = PorterStemmer()
 
     def tokenize(self, text: str) -> list[str]:
-        """The words in lower case, stemmed; numbers are words, punctuation is not."""
-        spaced = "".join(map(_spaced, unicodedata.normalize("NFC", text).lower()))
-        return [self._stemmer.stem(word) if len(word) >= SHORTEST_STEMMED else word for word in spaced.split()]
+        """The words, stemmed."""
+        return [self._stemmer.stem(word) if len(word) >= SHORTEST_STEMMED else word for word in words(text)]
 
 
 @cache

@@ -60,9 +60,32 @@ def test_words_of_any_language_are_counted(reply, own, expected):
     assert overlap([reply], [own]).rouge_1 == pytest.approx(expected)
 
 
-def test_only_the_beginnings_are_compared():
-    beginning = " ".join(f"w{i}" for i in range(WORDS))
-    assert overlap([beginning], [beginning + " and much more"]).rouge_l == 1.0
+@pytest.mark.parametrize(
+    ("reply", "own", "matches", "words"),
+    [
+        ("Well, hello world!", "well hello (world)", 3, (3, 3)),
+        ("“Привет”, как дела", "Привет, как дела?", 3, (3, 3)),
+        ("我喜欢猫。", "我喜欢狗", 3, (4, 4)),
+        ("ฉันรัก", "ฉันรัก!", 6, (6, 6)),
+        ("猫が好き", "猫が好", 3, (4, 3)),
+    ],
+)
+def test_meteor_knows_the_words_of_any_language(reply, own, matches, words):
+    """All matches are one chunk."""
+    precision, recall = (matches / count for count in words)
+    expected = 10 * precision * recall / (recall + 9 * precision) * (1 - 0.5 * (1 / matches) ** 3)
+    assert overlap([reply], [own]).meteor == pytest.approx(expected)
+
+
+def test_punctuation_alone_shares_nothing():
+    assert overlap(["!?", "word"], ["...", "!"]).meteor == 0.0
+
+
+@pytest.mark.parametrize("word", [" w{}", "{:c}"])
+def test_only_the_beginnings_are_compared(word):
+    beginning = "".join(word.format(0x4E00 + i) for i in range(WORDS))
+    found = overlap([beginning], [beginning + word.format(0x5E00) * 9])
+    assert found.rouge_l == 1.0 and found.meteor == pytest.approx(1 - 0.5 / WORDS**3)
 
 
 def test_form_by_hand():
