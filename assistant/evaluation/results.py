@@ -13,16 +13,20 @@ from pydantic import TypeAdapter, ValidationError
 from assistant.errors import AssistantError
 from assistant.evaluation.following_protocol import FollowingResult, ProfileLearned
 from assistant.evaluation.protocol import EffectsFound, Learner, MethodResult, TooLong
+from steering.effects.history import METHOD
 from storage.private_files import create_private_file
 
 Row = Learner | EffectsFound | MethodResult | TooLong | ProfileLearned | FollowingResult
+ANY_RUN = f"effects {METHOD}"
+"""Stands for the run where a row is of every run: effects depend on the texts and the estimator alone."""
 _KINDS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Row)}
 
 
 class Results:
     """Rows of one file. `run` names what a row depends on beside its person and method: model, seed, versions.
 
-    What one estimator measured does not count beside what another did: only rows of the one in use are there.
+    What one estimator measured does not count beside what another did: only rows of the one in use are there. Effects
+    are the same whatever else is measured, so those of all runs are.
     """
 
     def __init__(self, path: Path, run: str) -> None:
@@ -38,6 +42,7 @@ class Results:
             elif path.stat().st_size and not path.read_bytes().endswith(b"\n"):
                 self._append(b"\n")  # a run was killed while it wrote
             self._rows: dict[str, list[Row]] = {}
+            self._effects: dict[str, list[EffectsFound]] = {}
             for estimator, row in self._read():
                 self._keep(estimator, row)
         except OSError as error:
@@ -46,8 +51,8 @@ class Results:
 
     @property
     def estimators(self) -> tuple[str, ...]:
-        """The fingerprints of those that measured, who was the last first."""
-        return tuple(reversed(self._rows))
+        """The fingerprints of those that measured, who was the last first; behind them who found effects alone."""
+        return tuple(dict.fromkeys((*reversed(self._rows), *reversed(self._effects))))
 
     def use(self, estimator: str) -> None:
         """From now on what this estimator measured counts, and what is added is its own."""
@@ -60,7 +65,7 @@ class Results:
         self.profiles: dict[str, ProfileLearned] = {}
         self.following: dict[tuple[str, str], FollowingResult] = {}
         self.following_others: dict[tuple[str, str], FollowingResult] = {}
-        for row in self._rows.get(estimator, ()):
+        for row in (*self._effects.get(estimator, ()), *self._rows.get(estimator, ())):
             self._remember(row)
 
     def add(self, row: Row) -> None:
@@ -68,7 +73,8 @@ class Results:
 
         Raises: AssistantError: there is no room for it.
         """
-        line = {"run": self._run, "estimator": self.estimator, "kind": type(row).__name__, "row": row}
+        run = ANY_RUN if isinstance(row, EffectsFound) else self._run
+        line = {"run": run, "estimator": self.estimator, "kind": type(row).__name__, "row": row}
         try:
             self._append(pydantic_core.to_json(line) + b"\n")
         except OSError as error:
@@ -77,7 +83,10 @@ class Results:
         self._remember(row)
 
     def _keep(self, estimator: str, row: Row) -> None:
-        """Among the estimator's rows, which are the newest then."""
+        """Among the estimator's rows, which are the newest then; effects move nothing."""
+        if isinstance(row, EffectsFound):
+            self._effects.setdefault(estimator, []).append(row)
+            return
         rows = self._rows.pop(estimator, [])
         rows.append(row)
         self._rows[estimator] = rows
@@ -111,7 +120,7 @@ class Results:
             for line in file:
                 try:
                     found: Any = json.loads(line)
-                    if found["run"] == self._run:
+                    if found["run"] in (self._run, ANY_RUN):
                         yield found["estimator"], _KINDS[found["kind"]].validate_python(found["row"])
                 except (ValueError, KeyError, TypeError, ValidationError):
                     continue

@@ -92,6 +92,9 @@ def test_what_is_measured_is_not_measured_again(ran):
     assert more.returncode == 0, more.stderr.decode()
     assert {name for _, name in measured(out)[18:]} == {"stylevector"} and len(measured(out)) == 21
     assert b"effects" not in more.stderr
+    rough = cli("evaluate", data, "--json", out, "--gain-only", "--methods", "steerx-caa", timeout=SECONDS)
+    assert rough.returncode == 0, rough.stderr.decode()
+    assert b"careless steerx-caa" in rough.stderr and b"effects" not in rough.stderr
 
 
 def test_results_are_the_users_alone_and_tell_no_text_of_theirs(ran):

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from assistant.evaluation.process import by_estimator
-from assistant.evaluation.protocol import Learner, MethodResult, TooLong
+from assistant.evaluation.protocol import EffectsFound, Learner, MethodResult, TooLong
 from assistant.evaluation.results import Results
 from assistant.evaluation.runner import Evaluation, Measures, rows_of, to_measure
+from assistant.rebuild.protocol import Effect
 from steering.evaluation.names import OTHER_PERSON, SHARED
 from steering.evaluation.people import Person
 from steering.evaluation.reading import person_key
@@ -75,6 +76,40 @@ def test_rows_of_another_estimator_do_not_count(tmp_path):
     assert again.estimators == ("llama", "torch") and {method for _, method in again.methods} == {"caa"}
     again.use("torch")
     assert {method for _, method in again.methods} == {SHARED} and again.learner == Learner("torch", "")
+
+
+def test_effects_count_whatever_else_is_measured_with_the_same_estimator(tmp_path):
+    """They depend on neither the extent, the seed nor the sampling."""
+    person, path = someone("a"), tmp_path / "r.jsonl"
+    known = Effect("a 0", "h", "c", "torch", "m", (0,), (1,), (-1.0,), (-2.0,), ())
+    effects = EffectsFound(person_key(person), (known,), 3.0, 9.0)
+    full = Results(path, "full")
+    for estimator in ("torch", "llama"):
+        full.use(estimator)
+        full.add(Learner(estimator, ""))
+    full.use("torch")
+    full.add(effects)
+    quick = Results(path, "quick")
+    assert quick.estimators == ("torch",) and quick.effects == {person_key(person): effects} and not quick.learner
+    asked = by_estimator(quick, lambda: to_measure([person], (SHARED,), quick))
+    assert [(name, subjects[0].methods, len(subjects[0].effects)) for name, subjects in asked.items()] == [
+        ("torch", (SHARED,), 1),
+        ("", (SHARED,), 0),
+    ]
+    quick.use("llama")
+    assert quick.effects == {}
+
+
+def test_effects_of_another_run_do_not_decide_whose_results_are_in_use(tmp_path):
+    path, person = tmp_path / "r.jsonl", someone("a")
+    full = Results(path, "full")
+    for estimator in ("torch", "llama"):
+        full.use(estimator)
+        full.add(result(person, "caa"))
+    quick = Results(path, "quick")
+    quick.use("torch")
+    quick.add(EffectsFound(person_key(person), (), 3.0, 9.0))
+    assert Results(path, "full").estimators == ("llama", "torch")
 
 
 @pytest.mark.parametrize(("limitation", "asked"), [("", []), ("too little memory", [(), (SHARED, "unsteered")])])
