@@ -139,6 +139,7 @@ class MethodResult:
     replies: tuple[str, ...]
     vector: dict[int, tuple[float, ...]]
     seconds: dict[str, float]
+    shared_seconds: dict[str, float]
     peak_mib: float
     other: str
     other_key: str

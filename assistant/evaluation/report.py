@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from statistics import fmean
 from typing import Any
 
 from assistant.evaluation.protocol import EffectsFound, Learner, MethodResult
@@ -47,6 +49,7 @@ def outcome(
             "seconds": mean_of([found.seconds for found in effects]),
             "peak_mib": mean_of([found.peak_mib for found in effects]),
         },
+        "shared": _shared(rows),
         "methods": methods,
         "pairs": pairs_of(methods),
     }
@@ -73,6 +76,19 @@ def circumstances(
         "seed": seed,
         "kl": KL,
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
+    }
+
+
+def _shared(rows: Rows) -> dict[str, Any]:
+    """Seconds of what several methods need, by person and stage: they are in those of no method."""
+    people: dict[str, Counter[str]] = {user: Counter() for user in rows}
+    for user, own in rows.items():
+        for result in own.values():
+            people[user].update(result.shared_seconds)
+    stages = list(dict.fromkeys(stage for seconds in people.values() for stage in seconds))
+    return {
+        "seconds_by_stage": {stage: fmean(seconds[stage] for seconds in people.values()) for stage in stages},
+        "by_person": [{"user_id": user, "seconds": dict(seconds)} for user, seconds in people.items()],
     }
 
 

@@ -171,6 +171,7 @@ def _result(subject: Subject, name: str, found: Measured, other: Subject | None)
         replies=found.replies,
         vector={block: tuple(direction.tolist()) for block, direction in found.vector.items()},
         seconds=dict(found.seconds),
+        shared_seconds=dict(found.shared_seconds),
         peak_mib=peak_mib(),
         other=other.user_id if other else "",
         other_key=other.key if other else "",

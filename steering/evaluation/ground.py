@@ -37,16 +37,9 @@ class Ground:
         return self.kl.after(self._neutral.scored(self._estimator.tokenizer, system))
 
     @cached_property
-    def _texts(self) -> HeldOut:
-        estimator = self._estimator
-        texts = [plain_text(estimator.tokenizer, text) for text in self._damage.texts]
-        return HeldOut(estimator.network, texts, self._block)
-
-    @cached_property
-    def _questions(self) -> MultipleChoice:
-        estimator = self._estimator
-        return MultipleChoice(estimator.network, estimator.tokenizer, self._damage.questions, self._block)
-
-    def damage(self, directions: Mapping[int, Tensor]) -> tuple[float, float]:
-        """Perplexity on the texts and accuracy on the questions."""
-        return exp(self._texts.nll(directions).mean), self._questions.accuracy(directions)
+    def damage(self) -> Callable[[Mapping[int, Tensor]], tuple[float, float]]:
+        """Perplexity on the texts and accuracy on the questions, with directions."""
+        network, tokenizer = self._estimator.network, self._estimator.tokenizer
+        texts = HeldOut(network, [plain_text(tokenizer, text) for text in self._damage.texts], self._block)
+        questions = MultipleChoice(network, tokenizer, self._damage.questions, self._block)
+        return lambda directions: (exp(texts.nll(directions).mean), questions.accuracy(directions))

@@ -27,7 +27,7 @@ Extent = Literal["full", "gain", "quick"]
 """How much is measured: everything; the gain alone, in one set of blocks and at one KL; of that only whether there is
 one, by the cheapest vectors at about that KL on few neutral replies."""
 
-METHODS_VERSION = 7
+METHODS_VERSION = 8
 """Goes up whenever the same person would give other results."""
 KLS = (0.05, 0.1, 0.15)
 """Nats at which vectors are reported."""

@@ -107,7 +107,8 @@ class Measured:
             what has one: they would be those of the vector alone.
         replies: to the first test requests, at KL 0.1.
         vector: direction [width] by block at KL 0.1, for SHARED alone.
-        seconds: by stage.
+        seconds: by stage, of what the method needs for itself. A vector that serves two methods counts for both.
+        shared_seconds: by stage, of what several methods need and this one was the first to ask for.
     """
 
     gain: float
@@ -121,6 +122,7 @@ class Measured:
     replies: tuple[str, ...] = ()
     vector: Vector = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    shared_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 class Study:
@@ -158,21 +160,22 @@ class Subject:
         self._study, self._person, self._effects = study, person, effects
         self._network, self._tokenizer = study.estimator.network, study.estimator.tokenizer
         self._held: dict[int, tuple[HeldOut, Nll]] = {}
-        self._made: dict[str, Candidate] = {}
+        self._made: dict[str, tuple[Candidate, Mapping[str, float]]] = {}
         self._seconds: dict[str, float] = {}
+        self._shared_seconds: dict[str, float] = {}
 
     def measure(self, name: str, another: Vector | None = None) -> Measured:
         """The method; `another` is SHARED's vector of somebody else, for `other-person`."""
-        self._seconds = {}
+        self._seconds, self._shared_seconds = {}, {}
         if name == UNSTEERED or name in PROMPTED:
             found = self._prompted(name)
         else:
             found = self._steered(name, another)
-        return replace(found, seconds=dict(self._seconds))
+        return replace(found, seconds=self._seconds, shared_seconds=self._shared_seconds)
 
     def _prompted(self, name: str) -> Measured:
         blocks = self._study.block_sets[0]
-        ground, (_, unsteered) = self._study.ground(blocks), self._plain(blocks)
+        ground, (_, unsteered) = self._ground(blocks), self._plain(blocks)
         system = self._system(name)
         with self._stage("measure"):
             gain = kl = 0.0
@@ -191,7 +194,7 @@ class Subject:
     def _steered(self, name: str, another: Vector | None) -> Measured:
         candidate, chosen_kl = self._candidate(name, another)
         blocks = candidate.blocks
-        ground, (_, unsteered) = self._study.ground(blocks), self._plain(blocks)
+        ground, (_, unsteered) = self._ground(blocks), self._plain(blocks)
         system = self._system(name)
         with self._stage("measure"):
             points, candidate = self._curve(name, candidate, ground)
@@ -218,7 +221,7 @@ class Subject:
             assert another, "somebody else's vector is made before"
             device = self._network.device
             directions = {block: torch.tensor(d, device=device) for block, d in another.items()}
-            norms = self._study.ground(tuple(sorted(directions))).norms
+            norms = self._ground(tuple(sorted(directions))).norms
             return Candidate(name, at_dose_one(directions, norms), START_DOSE, float("nan"), float("nan")), KL
         name = SHARED if name == WITH_DESCRIPTION else name
         backbone = self._backbone(name)
@@ -227,9 +230,11 @@ class Subject:
                 blocks, kl = self._chosen(name, backbone)
             with self._stage("fit"):
                 learned = self._learned(name, self._person.history)
-                norms = self._study.ground(blocks).norms
-                self._made[name] = replace(fit_candidate(self._network, name, backbone, learned, blocks, norms), kl=kl)
-        found = self._made[name]
+                norms = self._ground(blocks).norms
+                made = replace(fit_candidate(self._network, name, backbone, learned, blocks, norms), kl=kl)
+            self._made[name] = made, dict(self._seconds)
+        found, seconds = self._made[name]
+        self._seconds |= seconds
         return found.at_dose(found.dose), found.kl
 
     def _chosen(self, name: str, backbone: Backbone) -> tuple[tuple[int, ...], float]:
@@ -237,6 +242,9 @@ class Subject:
             return self._study.block_sets[0], KL
         method = name.removeprefix(STEERX)
         fitted = self._learned(name, self._parts[0])
+        with self._stage("tuning texts", shared=True):
+            for blocks in self._study.block_sets:
+                self._calibration.neutral_kl(blocks)
         candidates = self._calibration.candidates({name: CHOOSING.get(method, backbone)}, fitted)
         chosen = self._calibration.with_best_dose(best(list(candidates)))
         return chosen.blocks, chosen.kl
@@ -267,11 +275,13 @@ class Subject:
 
     @cached_property
     def _negatives(self) -> dict[str, str]:
-        return own_replies(self._study.chat, self._tokenizer, self._person.history, lambda _: None)
+        with self._stage("negatives", shared=True):
+            return own_replies(self._study.chat, self._tokenizer, self._person.history, lambda _: None)
 
     @cached_property
     def _description(self) -> str:
-        return self._described(self._person.history)
+        with self._stage("description", shared=True):
+            return self._described(self._person.history)
 
     def _described(self, items: Sequence[PreferenceItem]) -> str:
         return template_description(items, rank_phrases(items, {item.id: self._effects[item.id] for item in items}))
@@ -290,8 +300,10 @@ class Subject:
         """The test texts from the lowest of the blocks on, and their NLL without anything."""
         block = min(blocks)
         if block not in self._held:
-            held = HeldOut(self._network, [scored_text(self._tokenizer, item) for item in self._person.test], block)
-            self._held[block] = held, held.nll()
+            with self._stage("test texts", shared=True):
+                texts = [scored_text(self._tokenizer, item) for item in self._person.test]
+                held = HeldOut(self._network, texts, block)
+                self._held[block] = held, held.nll()
         return self._held[block]
 
     def _gain(self, directions: Mapping[int, Tensor], blocks: Sequence[int], system: Callable[[str], str]) -> float:
@@ -320,8 +332,11 @@ class Subject:
         return tuple(points), at_compared
 
     def _damage(self, name: str, ground: Ground, directions: Mapping[int, Tensor]) -> tuple[float | None, float | None]:
-        measurable = self._study.options.extent == "full" and name not in (*PROMPTED, WITH_DESCRIPTION)
-        return ground.damage(directions) if measurable else (None, None)
+        if self._study.options.extent != "full" or name in (*PROMPTED, WITH_DESCRIPTION):
+            return None, None
+        with self._stage("neutral ground", shared=True):
+            damage = ground.damage
+        return damage(directions)
 
     def _replies(self, system: Callable[[str], str], candidate: Candidate | None) -> tuple[str, ...]:
         chat, requests = self._study.chat, [item.context for item in self._person.test[: self._study.options.replies]]
@@ -329,8 +344,15 @@ class Subject:
         with self._stage("replies"):
             return tuple(chat.replies(requests, system=system, vector=vector, max_tokens=REPLY_TOKENS))
 
+    def _ground(self, blocks: tuple[int, ...]) -> Ground:
+        with self._stage("neutral ground", shared=True):
+            return self._study.ground(blocks)
+
     @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
-        started = time.monotonic()
+    def _stage(self, name: str, *, shared: bool = False) -> Iterator[None]:
+        """Count the seconds of a stage, without those of shared stages within it."""
+        started, apart = time.monotonic(), sum(self._shared_seconds.values())
         yield
-        self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - started
+        within = sum(self._shared_seconds.values()) - apart
+        seconds = self._shared_seconds if shared else self._seconds
+        seconds[name] = seconds.get(name, 0.0) + time.monotonic() - started - within

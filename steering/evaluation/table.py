@@ -43,6 +43,7 @@ def markdown(found: Mapping[str, Any]) -> str:
         own = len(method["by_person"])
         shown = name if own == found["people"] else f"{name} ({own} people)"
         lines.append(_row(shown, *gain, *(_figure(method[key], form) for _, key, form in columns)))
+    lines += _shared(found)
     lines += ["", _row("difference on the same people", "nats/token", "95 %", "people"), _row(*["---"] * 4)]
     for name, pair in found["pairs"].items():
         if _tells(name):
@@ -54,6 +55,15 @@ def markdown(found: Mapping[str, Any]) -> str:
 def limitation(found: Mapping[str, Any]) -> list[str]:
     """A line on how the estimator was less than it could be; none where it was not."""
     return [f"Made less well than possible: {found['limitation']}"] if found.get("limitation") else []
+
+
+def _shared(found: Mapping[str, Any]) -> list[str]:
+    """A line on what several methods need; none where an outcome of before does not know it."""
+    if "shared" not in found:
+        return []
+    seconds = {"effects": found["effects"]["seconds"], **found["shared"]["seconds_by_stage"]}
+    stages = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items() if spent is not None)
+    return ["", f"What methods share, in no method's s, a person: {stages}"]
 
 
 def _tells(pair: str) -> bool:

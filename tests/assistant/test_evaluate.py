@@ -15,6 +15,7 @@ from assistant.evaluation.results import Results
 from assistant.evaluation.runner import as_read
 from steering.evaluation.people import Person
 from steering.evaluation.reading import person_key
+from steering.evaluation.table import markdown
 from steering.items import PreferenceItem, Source
 from tests.assistant.conftest import CommandLine, children, one_line, prepare_home, wait_gone
 from tests.assistant.people import write_people
@@ -60,6 +61,9 @@ def test_the_json_holds_what_the_table_and_the_plot_show(ran):
     names = {"unsteered", "random", "description-prompt", "retrieval-prompt", "caa", "steerx-caa"}
     assert found["methods"].keys() == names
     assert all(method.keys() >= FIGURES for method in found["methods"].values())
+    assert found["shared"]["seconds_by_stage"].keys() >= {"neutral ground", "test texts", "tuning texts", "negatives"}
+    assert {own["user_id"] for own in found["shared"]["by_person"]} == {"careless", "shouting", "old"}
+    assert "in no method's s, a person: effects " in result.stdout.decode()
     assert found["methods"]["unsteered"]["gain_mean"] == 0 == found["methods"]["unsteered"]["kl_neutral"]
     assert [p["target"] for p in found["methods"]["caa"]["curve"]] == [0.05, 0.1, 0.15]
     assert found["pairs"].keys() == {f"{a}>{b}" for a in names for b in names if a != b}
@@ -192,8 +196,38 @@ def test_replies_are_held_against_the_texts_that_they_answer(tmp_path):
     results.add(TooLong(person_key(person), "a", "t0", 5000, 2048))
     read = as_read(person, results)
     assert [item.id for item in read.test] == ["t1", "t2"] and read.history == history
-    nothing = {"curve": (), "blocks": (), "vector": {}, "seconds": {}, "other": "", "other_key": ""}
+    nothing = {
+        "curve": (),
+        "blocks": (),
+        "vector": {},
+        "other": "",
+        "other_key": "",
+        "shared_seconds": {},
+        "seconds": {},
+    }
     figures = {"gain": 0.0, "kl": 0.0, "nll_unsteered": 3.0, "chosen_kl": 0.0, "perplexity": None, "accuracy": None}
     row = MethodResult("k", "a", "unsteered", peak_mib=1.0, replies=tuple(texts[1:]), **nothing, **figures)
     found = outcome({"a": {"unsteered": row}}, [read], (), (), None, model="m", fingerprint="f", seed=0)
     assert found["methods"]["unsteered"]["rouge_1"] == 1.0
+
+
+def test_what_methods_share_is_said_for_each_person_by_stage():
+    history = tuple(PreferenceItem(f"h{k}", "", f"some text {k}", Source.WRITING, float(k)) for k in range(4))
+    nothing = {"curve": (), "blocks": (), "vector": {}, "other": "", "other_key": "", "replies": ()}
+    figures = {"gain": 0.0, "kl": 0.0, "nll_unsteered": 3.0, "chosen_kl": 0.0, "perplexity": None, "accuracy": None}
+
+    def row(user: str, method: str, **shared: float) -> MethodResult:
+        return MethodResult(user, user, method, seconds={}, shared_seconds=shared, peak_mib=1.0, **nothing, **figures)
+
+    rows = {
+        "a": {"unsteered": row("a", "unsteered", ground=5.0), "caa": row("a", "caa", ground=1.0, negatives=4.0)},
+        "b": {"unsteered": row("b", "unsteered"), "caa": row("b", "caa", negatives=2.0)},
+    }
+    people = [Person(user, history, history) for user in rows]
+    found = outcome(rows, people, (), (), None, model="m", fingerprint="f", seed=0)
+    assert found["shared"]["by_person"] == [
+        {"user_id": "a", "seconds": {"ground": 6.0, "negatives": 4.0}},
+        {"user_id": "b", "seconds": {"negatives": 2.0}},
+    ]
+    assert found["shared"]["seconds_by_stage"] == {"ground": 3.0, "negatives": 3.0}
+    assert "in no method's s, a person: ground 3.0 s, negatives 3.0 s" in markdown(found)

@@ -35,7 +35,7 @@ def someone(user: str, *more: str) -> Person:
 
 
 def result(person: Person, method: str, other: Person | None = None) -> MethodResult:
-    nothing = {"curve": (), "blocks": (), "replies": (), "vector": {1: (0.5,)}, "seconds": {}}
+    nothing = {"curve": (), "blocks": (), "replies": (), "vector": {1: (0.5,)}, "seconds": {}, "shared_seconds": {}}
     figures = {"gain": 0.1, "kl": 0.1, "nll_unsteered": 3.0, "chosen_kl": 0.1, "perplexity": None, "accuracy": None}
     whose = {"other": other.user_id, "other_key": person_key(other)} if other else {"other": "", "other_key": ""}
     return MethodResult(person_key(person), person.user_id, method, peak_mib=1.0, **nothing, **figures, **whose)
@@ -57,7 +57,16 @@ def others_in(people: list[Person], results: Results) -> dict[str, str]:
 
 
 def test_rows_of_another_model_or_seed_do_not_count(tmp_path):
-    nothing = {"curve": (), "blocks": (), "replies": (), "vector": {}, "seconds": {}, "other": "", "other_key": ""}
+    nothing = {
+        "curve": (),
+        "blocks": (),
+        "replies": (),
+        "vector": {},
+        "seconds": {},
+        "shared_seconds": {},
+        "other": "",
+        "other_key": "",
+    }
     figures = {"gain": 0.1, "kl": 0.1, "nll_unsteered": 3.0, "chosen_kl": 0.1, "perplexity": None, "accuracy": None}
     row = MethodResult(key="k", user_id="a", method="caa", peak_mib=1.0, **nothing, **figures)
     Results(tmp_path / "r.jsonl", "one").add(row)

@@ -10,15 +10,17 @@ import pytest
 import torch
 
 from steering.backbones.base import Example
+from steering.calibration.candidates import fit_candidate
+from steering.calibration.harm import NeutralKl
 from steering.calibration.tuning import NeutralReplies
 from steering.evaluation.ground import Damage
 from steering.evaluation.names import DEFAULT, DESCRIPTION, KLS, OTHER_PERSON, RETRIEVAL, SHARED, WITH_DESCRIPTION
 from steering.evaluation.people import Person
 from steering.evaluation.reading import people_of, read_texts
 from steering.evaluation.retrieval import Retrieval
-from steering.evaluation.study import Options, Study
+from steering.evaluation.study import Measured, Options, Study
 from steering.items import PreferenceItem, Source
-from steering.learning import score_history
+from steering.learning import own_replies, score_history
 from steering.material import scored_text
 from steering.neutral import load_neutral_set
 
@@ -148,8 +150,61 @@ def test_a_quick_look_needs_only_the_few_neutral_replies_that_candidates_are_com
         Study(study.estimator, study.chat, neutral, Damage((), ()), quick).subject(person, effects).measure("optimized")
         for neutral in (study.neutral.choosing(), study.neutral)
     )
-    assert replace(few, seconds={}) == replace(all_of_them, seconds={})
+    untimed = {"seconds": {}, "shared_seconds": {}}
+    assert replace(few, **untimed) == replace(all_of_them, **untimed)
     assert len(few.curve) == 1 and few.blocks == study.block_sets[0]
+
+
+class Clock:
+    """Stands still but for what is slow."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def slowed(self, function, seconds: float):
+        def slow(*arguments, **more):
+            self.now += seconds
+            return function(*arguments, **more)
+
+        return slow
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    """Negatives take 100 seconds, the neutral replies from a block on 10, a vector 1."""
+    clock, module = Clock(), "steering.evaluation.study"
+    monkeypatch.setattr(f"{module}.time", clock)
+    monkeypatch.setattr(f"{module}.own_replies", clock.slowed(own_replies, 100))
+    monkeypatch.setattr(f"{module}.fit_candidate", clock.slowed(fit_candidate, 1))
+    monkeypatch.setattr(NeutralKl, "__init__", clock.slowed(NeutralKl.__init__, 10))
+    return clock
+
+
+def timed(study, person, effects, *names: str) -> dict[str, Measured]:
+    fresh = Study(study.estimator, study.chat, study.neutral, study._damage, Options(replies=0))
+    subject = fresh.subject(person, effects)
+    return {name: subject.measure(name) for name in names}
+
+
+def test_what_methods_share_makes_none_of_them_look_dear(study, person, effects, clock):
+    names = ("random", "caa", "steerx-caa")
+    for order in (names, names[::-1]):
+        found = timed(study, person, effects, *order)
+        assert [sum(found[name].seconds.values()) for name in names] == [1, 1, 1]
+        shared = [found[name].shared_seconds for name in names]
+        assert sum(one.get("negatives", 0) for one in shared) == 100
+        assert sum(one.get("tuning texts", 0) for one in shared) == 10 * len(set(study.block_sets))
+        blocks = {min(found[name].blocks) for name in names}
+        assert sum(one.get("neutral ground", 0) for one in shared) == 10 * len(blocks)
+
+
+def test_a_vector_that_two_methods_have_counts_for_both(study, person, effects, clock):
+    both = timed(study, person, effects, SHARED, WITH_DESCRIPTION)
+    alone = timed(study, person, effects, WITH_DESCRIPTION)
+    assert both[SHARED].seconds["fit"] == 1
+    assert both[WITH_DESCRIPTION].seconds == alone[WITH_DESCRIPTION].seconds == both[SHARED].seconds
 
 
 def test_retrieval_takes_the_most_similar_texts_that_fit(tokenizer):
