@@ -9,7 +9,7 @@ Form = Literal["none", "vector", "description", "both"]
 """What a profile puts into a chat: nothing, the control vector, the description in the system prompt, or both."""
 
 
-PIPELINE_VERSION = 12
+PIPELINE_VERSION = 13
 """Goes up whenever the same items would give another profile."""
 
 Measure = Literal["ratio", "difference"]

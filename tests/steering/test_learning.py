@@ -69,6 +69,44 @@ def test_the_split_judges_by_the_newest(sources, orders):
     assert len(split.tune) == min(len(split.held_back), MAX_TUNE)
 
 
+def orders_of(items: tuple[PreferenceItem, ...]) -> list[int]:
+    return [int(one.order) for one in items]
+
+
+def test_what_answers_one_request_is_on_one_side():
+    """The seventh text answers what the third did, in another spacing, which is learned from."""
+    asked = ["a?", "b?", "what is c?", "d?", "e?", "f?", "what  is\nc?", "h?"]
+    split = split_items([item(n, f"text {n}", context) for n, context in enumerate(asked)])
+    assert orders_of(split.fit) == [0, 1, 2, 6]
+    assert (orders_of(split.tune), orders_of(split.held_back)) == ([3, 4], [5, 7])
+
+
+def test_the_models_own_reply_to_a_request_that_judges_makes_no_vector_that_is_judged():
+    made = [item(n, f"text {n}", f"q{n}?") for n in range(4)]
+    liked = item(5, "liked", "q3?", Source.CHOSEN)
+    split = split_items([*made, liked])
+    assert split.held_back == (made[3],) and liked in split.learnable
+    assert liked not in (*split.fit, *split.tune, *split.held_back)
+
+
+def test_texts_that_all_answer_one_request_are_split_by_age():
+    split = split_items([item(n, f"text {n}", "what?") for n in range(8)])
+    assert (orders_of(split.fit), orders_of(split.tune), orders_of(split.held_back)) == ([0, 1, 2, 3], [4, 5], [6, 7])
+
+
+@given(asked=st.lists(st.sampled_from(["a?", "b?", "c?", "d?"]), max_size=40), orders=st.randoms(use_true_random=False))
+def test_no_request_is_on_two_sides_where_enough_have_their_own(asked, orders):
+    contexts = [*asked, *[""] * max(4, len(asked))]
+    orders.shuffle(contexts)
+    made = [item(n, f"text {n}", context) for n, context in enumerate(contexts)]
+    split = split_items(made)
+    parts = (split.fit, split.tune, split.held_back)
+    assert all(parts) and sorted((one for part in parts for one in part), key=lambda one: one.order) == made
+    sides = [{one.context for one in part} - {""} for part in parts]
+    assert sum(map(len, sides)) == len(set().union(*sides))
+    assert len(split.held_back) <= max(1, round(len(made) / 4))
+
+
 def test_empty_texts_teach_nothing():
     made = [item(i, "a text" if i % 2 else " \n") for i in range(8)]
     assert [i.order for i in split_items(made).learnable] == [1, 3, 5, 7]
