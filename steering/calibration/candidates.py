@@ -18,6 +18,7 @@ from steering.calibration.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
 from steering.calibration.heldout import HeldOut, Nll
 from steering.models.batches import ScoredText
 from steering.models.language_model import LanguageModel
+from steering.profile import MAX_KL
 
 DEPTHS = ((0.13, 0.33, 0.53), (0.2, 0.4, 0.6))
 """Sets of blocks that are steered together, as shares of the model's depth."""
@@ -197,8 +198,14 @@ def best(candidates: Sequence[Candidate]) -> Candidate:
 
 
 def within_budget(candidate: Candidate, harm: NeutralHarm) -> tuple[Candidate, TeacherForcedHarm]:
-    """The candidate with its dose lowered until its harm is within the budget, and that harm; few tries find it."""
+    """The candidate with its dose lowered until its harm is within the budget, and that harm; few tries find it.
+
+    Beside a description whose own KL is over the budget no dose is, so it is the smallest at once.
+    """
     found = harm.measure(candidate.directions())
+    if found.kl > MAX_KL and candidate.dose > SMALLEST_DOSE and harm.kl({}) > MAX_KL:
+        candidate = candidate.at_dose(SMALLEST_DOSE)
+        return candidate, harm.measure(candidate.directions())
     while not found.within_budget and candidate.dose > SMALLEST_DOSE:
         candidate = candidate.at_dose(candidate.dose * BELOW * found.allowed_share)
         found = harm.measure(candidate.directions())

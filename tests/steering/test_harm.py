@@ -9,7 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steering.calibration.candidates import MAX_DOSE, Candidate, at_dose_one, at_kl, within_budget
+from steering.calibration.candidates import (
+    MAX_DOSE,
+    SMALLEST_DOSE,
+    Candidate,
+    at_dose_one,
+    at_kl,
+    within_budget,
+)
 from steering.calibration.harm import MultipleChoice, NeutralHarm, NeutralKl, TeacherForcedHarm, plain_text, reply_text
 from steering.models.batches import ScoredText
 from steering.neutral import Question
@@ -182,6 +189,38 @@ def test_a_dose_is_lowered_to_what_the_budget_allows_and_no_further(network, tok
     assert (found.dose < start.dose) is (dose > 0.1)
     if found.dose < start.dose:
         assert not measure(found.directions(1.25)).within_budget
+
+
+class Described:
+    """Harm of a description, and of a vector beside it by the square of its dose."""
+
+    def __init__(self, alone: float, at_dose_one: float) -> None:
+        self.alone, self.at_dose_one, self.asked = alone, at_dose_one, []
+
+    def kl(self, directions) -> float:
+        self.asked.append(float(directions[1].norm()) if directions else 0.0)
+        return self.alone + self.at_dose_one * self.asked[-1] ** 2
+
+    def measure(self, directions) -> TeacherForcedHarm:
+        return TeacherForcedHarm(self.kl(directions), 0.0, 0.0)
+
+
+@pytest.mark.parametrize("alone", [MAX_KL * 1.02, MAX_KL * 1.5, MAX_KL * 20])
+def test_where_the_description_alone_is_over_the_budget_no_dose_is_searched_for(alone):
+    start = Candidate("caa", {1: torch.tensor([1.0, 0.0])}, 0.2, math.nan, math.nan)
+    harm = Described(alone, 10.0)
+    found, at_it = within_budget(start, harm)
+    assert len(harm.asked) <= 3
+    assert found.dose <= SMALLEST_DOSE and not at_it.within_budget
+    assert at_it == Described(alone, 10.0).measure(found.directions())
+
+
+def test_beside_a_description_within_the_budget_a_dose_is_found():
+    start = Candidate("caa", {1: torch.tensor([1.0, 0.0])}, 0.2, math.nan, math.nan)
+    harm = Described(MAX_KL * 0.9, 10.0)
+    found, at_it = within_budget(start, harm)
+    largest = math.sqrt(MAX_KL * 0.1 / 10.0)
+    assert at_it.within_budget and 0.7 * largest < found.dose <= largest
 
 
 def test_plain_texts_and_replies_as_tokens(tokenizer):
