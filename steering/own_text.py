@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from steering.unspaced import UNSPACED
+
 LONG_QUOTATION_WORDS = 40
 """Words between quotation marks from which they are somebody else's; a shorter quotation is a way of speaking."""
 HEADER_LINES = 3
@@ -53,7 +55,7 @@ class OwnText:
 _Line = tuple[int, int, str]
 """Where it starts, where its line end ends, and what it says."""
 
-_QUOTED = re.compile(r"""[ ]{0,3}(?:>[ ]?)+(?:$|\s|[\w"'“„«(\[*`~#$@|/\\-])""")
+_QUOTED = re.compile(r"""[ ]{0,3}(?:>[ ]?)+(?:$|\s|[\w"'“„«「『(\[*`~#$@|/\\-])""")
 _FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?=[^`]*$)|~{3,})")
 """Of a block of code, also in a list."""
 _TAG = re.compile(r"[ \t]*<(/?)([A-Za-z][\w-]{0,40})(?:\s[^<>]{0,200})?>[ \t]*$")
@@ -68,7 +70,9 @@ _SEPARATOR = re.compile(r"\s*(?:[-_=]{2,}.{0,60}|.{1,60}:)\s*$")
 """The line above the headers of a forwarded mail."""
 _BETWEEN_MARKS = re.compile(
     r"“[^“”]*”|„[^„“”]*[“”]|(?<!\w)«[^«»]*»|(?<!\w)»[^«»]*«(?!\w)|(?<![^\s(])\"(?=\S)[^\"]*\"(?!\w)"
+    r"|「[^「」]*」|『[^『』]*』"
 )
+_WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+$")
 _MANY_BLANK_LINES = re.compile(r"\n{3,}")
 
@@ -132,8 +136,9 @@ def _long_quotations(text: str, start: int, end: int) -> Iterator[Passage]:
 
 
 def _passage(text: str, start: int, end: int, reason: Reason) -> Passage:
-    words = text[start:end].split()
-    return Passage(start, end, reason, len(words), " ".join(words[:BEGINNING_WORDS]))
+    words = list(_WORD.finditer(text, start, end))
+    begins = text[words[0].start() : words[:BEGINNING_WORDS][-1].end()] if words else ""
+    return Passage(start, end, reason, len(words), " ".join(begins.split()))
 
 
 def _blocks(text: str) -> Iterator[Passage]:

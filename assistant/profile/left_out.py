@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from assistant.records import Outcome, Passage
 from assistant.visible import one_line
+from assistant.word_count import count_words
 
 MOST_SHOWN = 5
 BEGINNING_WIDTH = 60
@@ -51,4 +52,4 @@ def passage_lines(passages: Sequence[Passage]) -> list[str]:
 
 
 def _beginning(passage: Passage) -> str:
-    return passage.begins if passage.words == len(passage.begins.split()) else f"{passage.begins} …"
+    return passage.begins if passage.words == count_words(passage.begins) else f"{passage.begins} …"

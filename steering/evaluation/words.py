@@ -6,8 +6,8 @@ import unicodedata
 from functools import cache
 from typing import Any
 
-UNSPACED = frozenset({"CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "MYANMAR", "KHMER"})
-"""Scripts that put no blanks between words, by the first word of their characters' names."""
+from steering.unspaced import UNSPACED_CHARACTER
+
 SHORTEST_STEMMED = 4
 """Letters; as in rouge-score's own tokenizer."""
 
@@ -38,5 +38,4 @@ def _spaced(character: str) -> str:
     """A character of a word (a letter, a mark on one, a digit), one that is a word, or a blank."""
     if unicodedata.category(character)[0] not in "LMN":
         return " "
-    alone = unicodedata.name(character, "").split(" ")[0] in UNSPACED
-    return f" {character} " if alone else character
+    return f" {character} " if UNSPACED_CHARACTER.match(character) else character

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steering.own_text import LONG_QUOTATION_WORDS, Reason, own_text
+from assistant.word_count import count_words
+from steering.own_text import LONG_QUOTATION_WORDS, OwnText, Reason, own_text
 
 LONG = " ".join(f"strange{i}" for i in range(LONG_QUOTATION_WORDS))
 HEADERS = "From: Ada Byron <ada@example.org>\nDate: Monday\nSubject: Numbers\nTo: me\n"
@@ -79,6 +80,46 @@ def test_guillemets_in_either_direction():
     assert own_text(f"Er sagte »ja« und {long}, dann »nein« und ging.").left_out == ()
     for quoted in (f"»{long}»".replace("»", "«", 1), f"»{long}«", f"« {long} »"):
         assert [one.reason for one in own_text(f"Im Buch: {quoted} so.").left_out] == [Reason.QUOTATION]
+
+
+CHINESE, JAPANESE = "书上的话写得很长" * 5, "本に書いてあること" * 5
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        f"“{CHINESE}”",
+        f"「{JAPANESE}」",
+        f"『{JAPANESE}』",
+        f"「{JAPANESE}『と』言う」",
+        f"“{'ข้อความ' * 6}”",
+        f"> {CHINESE}",
+        f">「{CHINESE}」",
+    ],
+)
+def test_quotations_in_scripts_without_blanks_are_told_as_others_are(quoted):
+    found = own_text(f"我自己写的。\n{quoted}\n这也是我的。")
+    assert found.text.split() == ["我自己写的。", "这也是我的。"]
+    (passage,) = found.left_out
+    assert passage.reason is Reason.QUOTATION
+    assert passage.begins and passage.begins in quoted and len(passage.begins) < 20
+
+
+@given(st.text(st.characters(min_codepoint=0x20), max_size=200))
+def test_words_are_those_that_the_program_counts_elsewhere(text):
+    found = own_text(text, [(0, len(text))] if text else [])
+    assert sum(passage.words for passage in found.left_out) == count_words(text)
+    assert all(count_words(passage.begins) == min(passage.words, 12) for passage in found.left_out)
+
+
+def test_short_quotations_in_scripts_without_blanks_stay():
+    for text in (
+        "他说“好的”就走了。",
+        "彼は「はい」と言った。『本』を読む。",
+        f"「{JAPANESE[:30]}」と{JAPANESE}",
+        "「開いたまま" + JAPANESE,
+    ):
+        assert own_text(text) == OwnText(text, ())
 
 
 def test_an_answer_between_quoted_lines_is_the_senders():
