@@ -41,7 +41,10 @@ def list_models(chosen: Globals, as_json: bool) -> None:
             for model in found:
                 click.echo(f"{'*' if model.path.resolve() == in_use else ' '} {_model_line(model)}")
             for left in assistant.models.unfinished():
-                click.echo(f"  {left.name}: unfinished download, {_size(left.size)} so far; pull it again to go on")
+                again = _plain(left.wanted) or "it"
+                click.echo(
+                    f"  {left.name}: unfinished download, {_size(left.size)} so far; pull {again} again to go on"
+                )
             if not found:
                 click.echo(f"No models; put a GGUF file into {assistant.paths.models}.", err=True)
 
@@ -160,9 +163,10 @@ def remove(chosen: Globals, model: str, yes: bool) -> None:
 
     async def work() -> None:
         async with opened(chosen) as assistant:
-            unfinished = next((left for left in assistant.models.unfinished() if left.name == model), None)
+            unfinished = [left for left in assistant.models.unfinished() if model in (left.name, left.wanted)]
+            for left in unfinished:
+                assistant.models.give_up(left)
             if unfinished:
-                assistant.models.give_up(unfinished)
                 click.echo(f"{model}: what came of it is deleted")
                 return
             removal = assistant.models.removal(model)

@@ -168,7 +168,7 @@ class Models:
 
         Raises: ModelError: it cannot be deleted.
         """
-        give_up_download(unfinished.name, self._paths)
+        give_up_download(unfinished, self._paths)
 
     def cached(self) -> builtins.list[Cached]:
         """What the program keeps to be quicker."""

@@ -47,7 +47,7 @@ class Notes:
 
 
 def wanted_notes(folder: Path) -> Notes:
-    """What names each download that is not finished (see `parse_wanted`), so that it can go on by itself."""
+    """What names each download of a part file (see `parse_wanted`), so that it can go on by itself."""
     return Notes(folder / ".wanted.json")
 
 

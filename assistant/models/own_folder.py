@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assistant.errors import ModelError
+from assistant.models.catalogue import load_catalogue
 from assistant.models.header import read_header
 from assistant.models.notes import origin_notes, wanted_notes
 from assistant.paths import Paths
@@ -69,25 +70,33 @@ def remove_model(path: Path, paths: Paths) -> None:
     origin_notes(paths.models).forget([path.name])
 
 
+def part_file(name: str, sha256: str) -> str:
+    """What the unfinished file of a download is called: files of one name from two repositories are told apart."""
+    return f"{name}.{sha256[:16]}{_PART}"
+
+
 def unfinished_downloads(paths: Paths) -> list[Unfinished]:
     """Downloads that were interrupted, by name."""
     found = sorted((paths.models / PARTS).glob(f"*{_PART}"))
-    names = wanted_notes(paths.models).read()
-    # NAME.gguf.CHECKSUM.part
+    wanted = _in_catalogue() | wanted_notes(paths.models).read()
     named = [(path.name.rsplit(".", 2)[0], path) for path in found]
-    return [Unfinished(name, path, path.stat().st_size, names.get(name, "")) for name, path in named]
+    return [Unfinished(name, path, path.stat().st_size, wanted.get(path.name, "")) for name, path in named]
 
 
-def give_up_download(name: str, paths: Paths) -> None:
+def _in_catalogue() -> dict[str, str]:
+    return {part_file(model.file, model.sha256): model.name for model in load_catalogue().models}
+
+
+def give_up_download(given_up: Unfinished, paths: Paths) -> None:
     """Delete what came of an interrupted download, all parts of it.
 
     Raises: ModelError: it cannot be deleted.
     """
-    names = set(part_names(name))
+    names = part_names(given_up.name)
     for left in unfinished_downloads(paths):
-        if left.name in names:
+        if left.name in names and left.wanted == given_up.wanted:
             try:
                 left.path.unlink(missing_ok=True)
             except OSError as error:
                 raise ModelError(f"{left.path}: cannot be deleted ({error.strerror or error})") from error
-    wanted_notes(paths.models).forget(names)
+            wanted_notes(paths.models).forget([left.path.name])

@@ -20,7 +20,7 @@ class Hub:
     """What it holds and how it behaves.
 
     Attributes:
-        files: contents by name in `REPOSITORY`.
+        files: contents by name in `repository`.
         refusal: a status (with headers) for everything.
         refuse_get: statuses that the next downloads get, one each.
         cut: the next downloads end after so many bytes, one each, as if the line were cut.
@@ -31,6 +31,7 @@ class Hub:
     """
 
     files: dict[str, bytes | memoryview] = field(default_factory=dict)
+    repository: str = REPOSITORY
     refusal: tuple[int, dict[str, str]] | None = None
     refuse_get: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     cut: list[int] = field(default_factory=list)
@@ -66,10 +67,10 @@ class _Handler(BaseHTTPRequestHandler):
         hub.asked.append((self.command, self.path, self.headers["Range"], self.headers["Authorization"]))
         if hub.refusal:
             return self._refuse(*hub.refusal)
-        if self.path.startswith(f"/api/models/{REPOSITORY}/tree/main"):
+        if self.path.startswith(f"/api/models/{hub.repository}/tree/main"):
             return self._tree()
         name = self.path.partition("/resolve/")[2].partition("/")[2]
-        if not self.path.startswith(f"/{REPOSITORY}/resolve/"):
+        if not self.path.startswith(f"/{hub.repository}/resolve/"):
             return self._refuse(404, {"X-Error-Code": "RepoNotFound"})
         if name not in hub.files:
             return self._refuse(404, {"X-Error-Code": "EntryNotFound"})

@@ -191,7 +191,7 @@ def test_pull_shows_progress_stops_with_ctrl_c_and_goes_on(cli, ours, tmp_path, 
     assert f"go on with: assistant models pull {REPOSITORY}:model.gguf" in (seen + rest).decode()
     assert b"Traceback" not in rest
     listed = cli("models", "list").stdout.decode()
-    assert "model.gguf: unfinished download, < 1 MB so far; pull it again to go on" in listed
+    assert f"model.gguf: unfinished download, < 1 MB so far; pull {REPOSITORY}:model.gguf again to go on" in listed
     done = cli("models", "pull", REPOSITORY)
     assert (done.returncode, done.stdout) == (0, b"model.gguf: downloaded and verified\n")
     assert b"100%" in done.stderr

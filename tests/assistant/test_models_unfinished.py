@@ -65,6 +65,22 @@ async def test_it_can_be_given_up(assistant, hub):
     assert not left.path.exists() and not (assistant.paths.models / ".wanted.json").exists()
 
 
+async def test_files_of_one_name_from_two_repositories_are_told_apart(assistant, hub, tmp_path):
+    await interrupted(assistant, WANTED)
+    first = hub.files[NAME]
+    second = write_tiny_model(tmp_path / "second", width=256, blocks=4, seed=2).read_bytes()
+    hub.repository, hub.files = "other/Model-GGUF", {NAME: second}
+    await interrupted(assistant, f"other/Model-GGUF:{NAME}")
+    lefts = {left.wanted: left for left in assistant.models.unfinished()}
+    assert lefts.keys() == {WANTED, f"other/Model-GGUF:{NAME}"}
+    assistant.models.give_up(lefts[f"other/Model-GGUF:{NAME}"])
+    assert [left.wanted for left in assistant.models.unfinished()] == [WANTED]
+    hub.repository, hub.files, hub.gate = REPOSITORY, {NAME: first}, lambda end: None
+    *_, last = [event async for event in assistant.models.download(WANTED).run()]
+    assert last.path.read_bytes() == first
+    assert hub.downloads[-1] == f"bytes={lefts[WANTED].size}-"
+
+
 def test_notes_that_cannot_be_read_are_no_notes(tmp_path):
     for text in ("", "[1]", '{"a": 1}', "\x00"):
         (tmp_path / ".wanted.json").write_text(text)

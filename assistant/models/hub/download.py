@@ -70,8 +70,7 @@ class Download:
         self._wanted = wanted
         self._paths = paths
         self._child: Child[FetchMessage] | None = None
-        self._parts: tuple[str, ...] = ()
-        self._names: tuple[str, ...] = ()
+        self._parts: tuple[Path, ...] = ()
         self._stopped = ""
 
     async def run(self) -> AsyncGenerator[DownloadEvent]:
@@ -87,11 +86,11 @@ class Download:
                 if isinstance(message, FetchFailed):
                     raise DownloadError(message.message)
                 if isinstance(message, Found):
-                    self._parts, self._names = message.parts, message.names
+                    self._parts = tuple(map(Path, message.parts))
                     if self._parts:
-                        wanted_notes(self._paths.models).note(self._names, self._wanted)
+                        wanted_notes(self._paths.models).note(self._part_names, self._wanted)
                 yield progress.after(message)
-            wanted_notes(self._paths.models).forget(self._names)
+            wanted_notes(self._paths.models).forget(self._part_names)
             yield Downloaded(self._paths.models / message.name, message.already_there)
         except EngineError as error:
             raise self._ended(error) from error
@@ -108,8 +107,12 @@ class Download:
         """Stop at once and delete what came; `run` then raises DownloadStopped."""
         self._stop("cancelled; what came is deleted")
         for part in self._parts:
-            Path(part).unlink(missing_ok=True)
-        wanted_notes(self._paths.models).forget(self._names)
+            part.unlink(missing_ok=True)
+        wanted_notes(self._paths.models).forget(self._part_names)
+
+    @property
+    def _part_names(self) -> list[str]:
+        return [part.name for part in self._parts]
 
     async def _spawn(self) -> Child[FetchMessage]:
         if self._stopped:

@@ -34,7 +34,7 @@ from assistant.errors import DownloadError, ModelError
 from assistant.models.header import read_header
 from assistant.models.hub.protocol import Fetch, Fetched, FetchMessage, Found, Verifying
 from assistant.models.notes import origin_notes
-from assistant.models.own_folder import PARTS
+from assistant.models.own_folder import PARTS, part_file
 from steering.models.splits import is_first, part_names
 
 _CHUNK_BYTES = 2**18
@@ -177,7 +177,7 @@ def _look_up(request: Fetch, name: str, folder: Path) -> _File:
         hf_hub_url(request.repository, name, revision=found.commit_hash),
         found.size,
         found.etag,
-        folder / PARTS / f"{short}.{found.etag[:16]}.part",
+        folder / PARTS / part_file(short, found.etag),
         folder / short,
     )
 

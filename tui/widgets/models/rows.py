@@ -9,7 +9,7 @@ from pathlib import Path
 from assistant.models.advice import Advice
 from assistant.models.catalogue import load_catalogue
 from assistant.models.local import OURS, ModelInfo
-from assistant.models.own_folder import Unfinished
+from assistant.models.own_folder import Unfinished, part_file
 from tui.figures import size
 
 
@@ -46,16 +46,17 @@ def rows_of(
     here: Sequence[ModelInfo], in_use: Path | None, unfinished: Sequence[Unfinished], advice: Sequence[Advice]
 ) -> list[Row]:
     """All lines in order: what is at hand, what is coming, what the catalogue offers besides."""
-    names = {model.path.name for model in here if model.source == OURS} | {left.name for left in unfinished}
+    ours = {model.path.name for model in here if model.source == OURS}
+    coming = {left.path.name for left in unfinished}
     return [
         *(Here(model, model.path.resolve() == in_use) for model in here),
-        *(Coming(left.name, left.size, left.wanted or _by_catalogue(left.name), left) for left in unfinished),
-        *(Offered(one) for one in advice if one.model.file not in names),
+        *(Coming(left.name, left.size, left.wanted, left) for left in unfinished),
+        *(
+            Offered(one)
+            for one in advice
+            if one.model.file not in ours and part_file(one.model.file, one.model.sha256) not in coming
+        ),
     ]
-
-
-def _by_catalogue(file: str) -> str:
-    return next((model.name for model in load_catalogue().models if model.file == file), "")
 
 
 def cells(row: Row) -> Cells:
