@@ -24,6 +24,7 @@ class Hub:
         refusal: a status (with headers) for everything.
         refuse_get: statuses that the next downloads get, one each.
         cut: the next downloads end after so many bytes, one each, as if the line were cut.
+        before: called before every answer, with its path.
         gate: a slow stream: after every piece, told where in the file it ends, it waits until the test lets it go on.
         ranges: whether a download can begin in the middle.
         lie: what is sent instead of the contents.
@@ -35,6 +36,7 @@ class Hub:
     refusal: tuple[int, dict[str, str]] | None = None
     refuse_get: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     cut: list[int] = field(default_factory=list)
+    before: Callable[[str], None] = lambda path: None
     gate: Callable[[int], None] = lambda end: None
     ranges: bool = True
     lie: Callable[[bytes], bytes] = lambda data: data
@@ -65,6 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bool) -> None:
         hub = self.hub
         hub.asked.append((self.command, self.path, self.headers["Range"], self.headers["Authorization"]))
+        hub.before(self.path)
         if hub.refusal:
             return self._refuse(*hub.refusal)
         if self.path.startswith(f"/api/models/{hub.repository}/tree/main"):

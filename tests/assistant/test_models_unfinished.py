@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import threading
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 
 from assistant.app import Assistant
+from assistant.errors import DownloadStopped
 from assistant.models.catalogue import load_catalogue
-from assistant.models.hub.download import Downloading
+from assistant.models.hub.download import Download, Downloading
 from assistant.models.notes import wanted_notes
 from tests.assistant.conftest import children
 from tests.assistant.hub import REPOSITORY, Hub, serving
@@ -45,6 +48,15 @@ async def interrupted(assistant: Assistant, wanted: str) -> None:
                 return
 
 
+async def ended(download: Download) -> None:
+    async for _ in download.run():
+        pass
+
+
+def parts(assistant: Assistant) -> list[Path]:
+    return list((assistant.paths.models / ".incoming").iterdir())
+
+
 @pytest.mark.parametrize("wanted", [WANTED, REPOSITORY])
 async def test_what_was_wanted_is_known_after_a_kill_and_forgotten_once_it_is_here(assistant, hub, wanted):
     await interrupted(assistant, wanted)
@@ -63,6 +75,39 @@ async def test_it_can_be_given_up(assistant, hub):
     assistant.models.give_up(left)
     assert assistant.models.unfinished() == []
     assert not left.path.exists() and not (assistant.paths.models / ".wanted.json").exists()
+
+
+async def test_cancelling_before_the_hub_has_answered_deletes_what_came_earlier(assistant, hub):
+    await interrupted(assistant, WANTED)
+    asked, answer = threading.Event(), threading.Event()
+
+    def ask(_):
+        asked.set()
+        answer.wait(20)
+
+    hub.before = ask
+    download = assistant.models.download(WANTED)
+    running = asyncio.create_task(ended(download))
+    await asyncio.to_thread(asked.wait, 20)
+    download.cancel()
+    with pytest.raises(DownloadStopped, match="what came is deleted"):
+        await running
+    answer.set()
+    assert assistant.models.unfinished() == [] and parts(assistant) == []
+    assert not (assistant.paths.models / ".wanted.json").exists()
+
+
+@pytest.mark.parametrize("stop", [Download.pause, Download.cancel])
+async def test_what_is_stopped_while_its_process_starts_does_not_run(assistant, hub, stop):
+    await interrupted(assistant, WANTED)
+    sent = hub.sent
+    download = assistant.models.download(WANTED)
+    running = asyncio.create_task(ended(download))
+    await asyncio.sleep(0)
+    stop(download)
+    with pytest.raises(DownloadStopped):
+        await running
+    assert hub.sent == sent and bool(parts(assistant)) == (stop is Download.pause)
 
 
 async def test_files_of_one_name_from_two_repositories_are_told_apart(assistant, hub, tmp_path):

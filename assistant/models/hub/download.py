@@ -15,6 +15,7 @@ from assistant.errors import DownloadError, DownloadStopped, EngineError
 from assistant.models.catalogue import load_catalogue
 from assistant.models.hub.protocol import Arrived, Fetch, Fetched, FetchFailed, FetchMessage, Found, Verifying, Waiting
 from assistant.models.notes import wanted_notes
+from assistant.models.own_folder import give_up_download, unfinished_downloads
 from assistant.paths import Paths
 
 MODULE = "assistant.models.hub.worker"
@@ -80,6 +81,8 @@ class Download:
         """
         child = await self._spawn()
         try:
+            if self._stopped:  # while the process was starting
+                raise self._stopped_by_person()
             await child.send(self._fetch)
             progress = _Progress()
             while not isinstance(message := await child.receive(), Fetched):
@@ -104,11 +107,14 @@ class Download:
         self._stop("paused; what came is kept, and the same download goes on from there")
 
     def cancel(self) -> None:
-        """Stop at once and delete what came; `run` then raises DownloadStopped."""
+        """Stop at once and delete what came, also earlier; `run` then raises DownloadStopped.
+
+        Raises: ModelError: it cannot be deleted.
+        """
         self._stop("cancelled; what came is deleted")
-        for part in self._parts:
-            part.unlink(missing_ok=True)
-        wanted_notes(self._paths.models).forget(self._part_names)
+        for left in unfinished_downloads(self._paths):
+            if left.path in self._parts or left.wanted == self._wanted:
+                give_up_download(left, self._paths)
 
     @property
     def _part_names(self) -> list[str]:
@@ -116,7 +122,7 @@ class Download:
 
     async def _spawn(self) -> Child[FetchMessage]:
         if self._stopped:
-            raise DownloadStopped(f"the download was {self._stopped}")
+            raise self._stopped_by_person()
         with suppress(OSError):  # a full disk must not keep anybody from downloading to another one
             self._paths.last_download.touch(mode=0o600)
         try:
@@ -131,9 +137,10 @@ class Download:
             self._child.kill()
 
     def _ended(self, error: EngineError) -> DownloadError:
-        if self._stopped:
-            return DownloadStopped(f"the download was {self._stopped}")
-        return DownloadError(f"{error}; what came is kept")
+        return self._stopped_by_person() if self._stopped else DownloadError(f"{error}; what came is kept")
+
+    def _stopped_by_person(self) -> DownloadStopped:
+        return DownloadStopped(f"the download was {self._stopped}")
 
 
 def parse_wanted(wanted: str, paths: Paths) -> Fetch:
