@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, Generic, TypeVar
@@ -39,6 +40,8 @@ class Child(Generic[EventT]):
         self._process, self._decoder, self._name = process, decoder, name
         self._log_path, self._log_start = log_path, log_start
         self._killed = False
+        self._heard = False
+        self._work_before: object = None
 
     @classmethod
     async def spawn(
@@ -102,11 +105,28 @@ class Child(Generic[EventT]):
         line = await self._process.stdout.readline()
         if not line.endswith(b"\n"):
             raise await self.death()
+        self._heard = True
         try:
             return self._decoder.decode(line)
         except ProtocolError as error:
             self.kill()
             raise EngineError(f"{self._name} wrote what is no event ({error}); try again, it restarts") from error
+
+    def still_starting(self) -> bool:
+        """Whether it has said nothing yet but has worked since this was last asked: imports are slow on a cold disk.
+
+        While a library is read the process cannot speak: the interpreter is held.
+        """
+        before, self._work_before = self._work_before, self._work_done()
+        return not self._heard and self._work_before not in (None, before)
+
+    def _work_done(self) -> object:
+        import psutil  # not at the start of the app
+
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.pid)
+            return process.cpu_times(), process.num_ctx_switches()
+        return None
 
     def kill(self) -> None:
         """End the process at once."""

@@ -30,7 +30,10 @@ from assistant.errors import EngineDied, EngineError
 STOP_SECONDS = 10.0
 AGAIN = "try again, it restarts by itself"
 HANG_SECONDS = 15.0
-"""A working engine says every second that it lives; after this long a silent one is taken for hung, and ended."""
+"""A working engine says every second that it lives; after this long a silent one is taken for hung, and ended.
+
+Before it speaks for the first time that it works is enough.
+"""
 MODULE = "assistant.engine.worker"
 ENVIRONMENT = {"GOMP_SPINCOUNT": "10000"}
 """A thread that waits for another gives its core away soon: beside other work the default is ten times slower."""
@@ -202,7 +205,7 @@ class Engine:
                 async with asyncio.timeout(HANG_SECONDS / 2):
                     event = await child.receive()
             except TimeoutError:
-                silent += 1
+                silent = 0 if child.still_starting() else silent + 1
                 # One silence may be the app's own: it was stopped, or the machine slept.
                 if silent == 2:
                     raise _hung(child) from None

@@ -170,9 +170,10 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
     forbid_network(logging.warning)
     forbid_core_dumps()
-    abort, inbox = AbortFlag(), Inbox()
+    abort, inbox, outbox = AbortFlag(), Inbox(), Outbox(events)
+    outbox.put(Beat())  # from now on silence counts: all is imported
     threading.stack_size(STACK_BYTES)
-    serving = threading.Thread(target=_serve, args=(Worker(Outbox(events).put, abort), inbox), daemon=True)
+    serving = threading.Thread(target=_serve, args=(Worker(outbox.put, abort), inbox), daemon=True)
     serving.start()
     threading.stack_size(0)
     read_requests(sys.stdin.buffer, inbox, abort)

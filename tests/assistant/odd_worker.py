@@ -1,12 +1,13 @@
 """The engine process with a fault, which the environment variable ODD_WORKER names.
 
 deaf: takes no notice of `Stop`; slow: silent for three seconds while it loads a window of 512 tokens or reads a prompt
-of that many; mute: slow, and does not say that it lives.
+of that many; mute: slow, and does not say that it lives; late: as long with its imports, step by step; stuck: for ever.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import Any
 
@@ -33,7 +34,13 @@ class Slow(Session):
 
 if __name__ == "__main__":
     fault = os.environ["ODD_WORKER"]
-    if fault == "deaf":
+    if fault == "stuck":
+        threading.Event().wait()
+    elif fault == "late":
+        ready = time.monotonic() + SILENT_SECONDS
+        while time.monotonic() < ready:
+            time.sleep(0.01)
+    elif fault == "deaf":
         AbortFlag.set = lambda self: None  # type: ignore[method-assign]
     else:
         worker.Session = Slow  # type: ignore[misc]

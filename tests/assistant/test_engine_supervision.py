@@ -153,6 +153,27 @@ async def test_without_a_sign_of_life_the_same_silence_is_a_hang(odd, tiny, monk
         await odd.load(Load(str(tiny), 512, tuning=TUNING))
 
 
+@pytest.mark.parametrize("odd", ["late"], indirect=True)
+async def test_an_engine_whose_imports_take_long_is_waited_for(odd, tiny, monkeypatch):
+    monkeypatch.setattr(process, "HANG_SECONDS", 1.0)
+    await kill(odd)
+    await odd.start()
+    pid = odd.pid
+    assert (await by_engine(odd, QUESTION)).text
+    assert odd.pid == pid
+
+
+async def test_an_engine_that_hangs_in_its_imports_is_ended(tmp_path, tiny, monkeypatch):
+    monkeypatch.setenv("ODD_WORKER", "stuck")
+    monkeypatch.setattr(process, "MODULE", "tests.assistant.odd_worker")
+    monkeypatch.setattr(process, "HANG_SECONDS", 1.0)
+    engine = Engine(tmp_path / "engine.log")
+    with pytest.raises(EngineError, match="hung"):
+        await engine.load(Load(str(tiny), 2048, tuning=TUNING))
+    assert engine.pid is None
+    await engine.close()
+
+
 async def test_started_again_after_a_crash_it_has_its_model_and_vector(engine, vector):
     await engine.steer(Steer(str(vector)))
     steered = await by_engine(engine, QUESTION)
