@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from steering.models.splits import is_first
+from steering.models.splits import PATTERN, is_first
 
 OLLAMA, LM_STUDIO = "Ollama", "LM Studio"
 _MODEL_LAYER = "application/vnd.ollama.image.model"
@@ -81,7 +81,7 @@ def _ollama_name(manifest: Path) -> str:
 
 def _lm_studio() -> Iterator[Elsewhere]:
     for folder in _at_home(".lmstudio/models", ".cache/lm-studio/models"):
-        for path in _files(folder, "*.gguf"):
+        for path in _files(folder, PATTERN):
             if is_first(path):
                 yield Elsewhere(str(path.relative_to(folder)), path, LM_STUDIO)
 

@@ -10,7 +10,7 @@ from assistant.models.bundled import bundled_model
 from assistant.models.elsewhere import models_elsewhere
 from assistant.models.header import ModelHeader, read_header
 from assistant.paths import Paths
-from steering.models.splits import first_part, is_first, model_size, part_names
+from steering.models.splits import PATTERN, first_part, is_first, model_size, part_names
 
 SUFFIX = ".gguf"
 
@@ -73,7 +73,7 @@ def _real(first: Path) -> Path:
 def list_models(paths: Paths) -> list[ModelInfo]:
     """The bundled model, the files of the models folder by name (unusable ones with their problem), those elsewhere."""
     bundled = bundled_model()
-    inside = sorted(paths.models.glob(f"*{SUFFIX}")) if paths.models.is_dir() else []
+    inside = sorted(paths.models.glob(PATTERN)) if paths.models.is_dir() else []
     ours = [model_info(path.name, path, OURS) for path in inside if is_first(path)]
     others = (model_info(found.name, found.path, found.program) for found in models_elsewhere())
     first = [model_info(bundled.name, bundled, BUNDLED)] if bundled else []

@@ -7,6 +7,8 @@ from pathlib import Path
 
 _NAMED = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
 MOST_PARTS = 999
+PATTERN = "*.[gG][gG][uU][fF]"
+"""Matches the files of models."""
 
 
 def part_names(name: str) -> list[str]:

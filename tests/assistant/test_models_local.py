@@ -66,6 +66,15 @@ def test_list_shows_broken_files_with_their_problem(paths):
     assert (whole.path.name, whole.header.name, whole.problem) == ("b.gguf", "Tiny", "")
 
 
+def test_the_case_of_a_files_ending_does_not_matter(paths, monkeypatch):
+    monkeypatch.setenv("HOME", str(paths.data))
+    own = write_tiny_model(paths.models / "LARGE.GGUF")
+    lent = paths.data / ".lmstudio/models/maker/Lent.Gguf"
+    lent.parent.mkdir(parents=True)
+    write_tiny_model(lent)
+    assert {own, lent} <= {model.path for model in list_models(paths)}
+
+
 def test_a_file_that_may_not_be_looked_at_is_listed_with_its_problem(paths, monkeypatch):
     write_tiny_model(paths.models / "a.gguf")
 
