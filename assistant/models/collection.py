@@ -96,15 +96,16 @@ class Models:
         return Download(wanted, self._paths)
 
     def find(self, spec: str) -> ModelInfo:
-        """The model of a name in the list, of a name in the catalogue that is here, or of a path.
+        """The model of a path, of a name in the list (of two the person's), or of one in the catalogue that is here.
 
         Raises: ModelError: there is no such file.
         """
         known = load_catalogue().find(spec)
         names = (spec, known.file if known else spec)
-        for model in self.list():
-            if model.name in names:
-                return model
+        here = sorted(self.list(), key=lambda model: model.source != OURS)
+        called = [model for model in here if str(model.path) == spec] + [model for model in here if model.name in names]
+        if called:
+            return called[0]
         path = resolve_model(spec, self._paths)
         ours = self._paths.models / path.name
         return model_info(path.name, *((ours, OURS) if ours.resolve() == path.resolve() else (path, ELSEWHERE)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import stat
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from assistant.app import Assistant
+from assistant.models.bundled import bundled_model
 from assistant.models.elsewhere import models_elsewhere
 from tests.assistant.conftest import one_line
 from tests.assistant.hub import REPOSITORY, Hub, serving
@@ -90,6 +92,18 @@ async def test_removing_says_which_profiles_were_made_for_it(cli, home, tiny, tm
     await opened.close()
     asked = cli("models", "remove", tiny.name, stdin="n\n")
     assert b"profile versions 1 were made for it" in asked.stderr
+
+
+@pytest.mark.bundled
+def test_a_model_named_like_the_bundled_one_is_used_and_removed(cli, ours, other):
+    bundled = bundled_model()
+    own = ours / bundled.name
+    shutil.copy(other, own)
+    assert b"in use: " + bundled.name.encode() + b":" in cli("models", "use", bundled.name).stdout
+    assert f"* {bundled.name}:" in cli("models", "list").stdout.decode()
+    assert f"in use: {bundled.name} (bundled)" in cli("models", "use", bundled).stdout.decode()
+    assert cli("models", "remove", bundled.name, "--yes").returncode == 0
+    assert not own.exists() and bundled.exists()
 
 
 def test_what_is_not_ours_is_not_removed(cli, other):

@@ -105,7 +105,7 @@ class ScriptedModels:
         return found
 
     def removal(self, spec: str) -> Removal:
-        found = next(one for one in self.here if one.name == spec)
+        found = next(one for one in self.here if str(one.path) == spec)
         if found.source != OURS:
             raise ModelError(f"{found.path}: lies outside of {FOLDER} and is not ours to delete")
         return Removal(found, found.size, (2,), found.name == self.used)

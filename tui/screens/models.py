@@ -19,7 +19,7 @@ from textual.widgets import DataTable, Input, Static
 from assistant.app import Assistant
 from assistant.errors import AssistantError
 from assistant.models.examine import Finding
-from assistant.models.local import BUNDLED, OURS, ModelInfo
+from assistant.models.local import OURS, ModelInfo
 from assistant.profile.counted import texts_to_learn_from
 from assistant.trial import examine_and_try
 from assistant.visible import one_line, sanitise
@@ -157,7 +157,7 @@ class ModelsScreen(Screen[None]):
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         match self.query_one(ModelTable).current:
             case Here(model=model):
-                self.use(_spec(model))
+                self.use(str(model.path))
             case Coming(wanted=wanted) if wanted:
                 self._download(wanted)
             case Offered(advice=advice):
@@ -312,7 +312,7 @@ class ModelsScreen(Screen[None]):
         self.show_models()
 
     async def _remove(self, model: ModelInfo) -> None:
-        removal = self._models.removal(_spec(model))
+        removal = self._models.removal(str(model.path))
         frees = f"It frees {size(removal.frees)}." if removal.frees else "Only the link goes, the file stays."
         made = ", ".join(map(str, removal.profiles))
         profiles = f" Profile versions {made} were made for it and fit no other model." if made else ""
@@ -365,10 +365,6 @@ class ModelsScreen(Screen[None]):
             self.query_one(ModelTable).focus()
         else:
             self.dismiss()
-
-
-def _spec(model: ModelInfo) -> str:
-    return model.name if model.source in (BUNDLED, OURS) else str(model.path)
 
 
 def _in_words(findings: list[Finding]) -> str:
