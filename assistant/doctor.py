@@ -11,6 +11,7 @@ from pathlib import Path
 from assistant.app import Assistant
 from assistant.check import Check
 from assistant.errors import AssistantError
+from assistant.figures import count
 from assistant.models.header import read_header
 from assistant.profile.counted import counted
 from assistant.profile.vectors import ImportedVector
@@ -36,7 +37,7 @@ async def examine(home: Path | None, model: str | None, on_wait: OnWait) -> list
         rebuild = _check("rebuild", _rebuild_needs)
         checks = [
             Check("home", True, str(assistant.paths.data)),
-            _check("history", lambda: f"{len(assistant.chat.conversations())} conversations"),
+            _check("history", lambda: count(len(assistant.chat.conversations()), "conversation")),
             _check("items", lambda: _items(assistant)),
             _check("model", lambda: _model(assistant)),
             *engine,

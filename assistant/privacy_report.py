@@ -7,6 +7,7 @@ from pathlib import Path
 from assistant.app import Assistant
 from assistant.check import Check
 from assistant.errors import AssistantError
+from assistant.figures import count
 from assistant.privacy.files import WHAT, Kind
 
 
@@ -35,8 +36,7 @@ async def _engine(assistant: Assistant) -> Check:
 
 
 def _words(kind: Kind) -> str:
-    files = "1 file" if kind.files == 1 else f"{kind.files:,} files"
-    return f"{WHAT[kind.name]}: {files}, {_size(kind.size)}"
+    return f"{WHAT[kind.name]}: {count(kind.files, 'file')}, {_size(kind.size)}"
 
 
 def _size(size: int) -> str:

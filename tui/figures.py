@@ -1,4 +1,4 @@
-"""Numbers in words: durations, counts, gains."""
+"""Numbers in words: durations, gains, sizes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,6 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def count(number: int, singular: str, plural: str = "") -> str:
-    """`1 text`, `1,204 texts`."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def likelier(gain: float) -> float:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from assistant.figures import count
 from assistant.history.importing import Preview
 from assistant.records import Forgotten, ImportCounts
 from assistant.visible import one_line
-from tui.figures import count
 
 WIDTH = 200
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from assistant.figures import count
 from assistant.rebuild.runner import Progress
-from tui.figures import count
 
 STAGE_WORDS = {
     "model": "Loading the model to measure with",

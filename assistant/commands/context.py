@@ -76,11 +76,6 @@ def confirm(question: str) -> None:
         raise click.Abort
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number with its noun."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def print_json(value: Any) -> None:
     """Print dataclasses, dates and paths as JSON."""
     click.echo(escaped(json.dumps(value, default=_plain, ensure_ascii=False, indent=2)))

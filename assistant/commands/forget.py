@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assistant.commands.context import Globals, confirm, counted, opened, pass_globals, print_json, run
+from assistant.commands.context import Globals, confirm, opened, pass_globals, print_json, run
+from assistant.figures import count
 
 if TYPE_CHECKING:
     from assistant.history.forgetting import Forgetting
@@ -113,7 +114,7 @@ def _counts(found: Forgotten) -> str:
         (found.titles, "title"),
         (found.mentions, "tag, veto or line of a description", "tags, vetoes and lines of descriptions"),
     )
-    parts = [counted(*entry) for entry in kinds if entry[0]]
+    parts = [count(*entry) for entry in kinds if entry[0]]
     return ", ".join(parts) or "nothing"
 
 
@@ -121,13 +122,13 @@ def _told(expected: Forgotten, remove: bool) -> list[str]:
     """What the question is about."""
     lines = [f"This would forget {_counts(expected)}."]
     if expected.profiles:
-        versions = counted(len(expected.profiles), "profile version")
+        versions = count(len(expected.profiles), "profile version")
         fate = "removed" if remove else "marked as stale, without what only this told its description"
         lines.append(f"{versions} learned from it ({_numbers(expected.profiles)}): {fate}.")
     if expected.profile_in_use is not None and remove:
         lines.append(f"Version {expected.profile_in_use} is in use: steering would be off.")
     if expected.backups:
-        lines.append(f"{counted(expected.backups, 'automatic backup')} would go, as the text may be in there.")
+        lines.append(f"{count(expected.backups, 'automatic backup')} would go, as the text may be in there.")
     if expected.copies_in:
         lines.append(
             f"Forked conversations keep a copy: {_numbers(expected.copies_in)}; forget them too if you want to."

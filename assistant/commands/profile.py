@@ -9,6 +9,7 @@ import click
 
 from assistant.commands.context import Globals, confirm, opened, pass_globals, print_json, run
 from assistant.commands.parameters import Number
+from assistant.figures import count
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
@@ -323,7 +324,7 @@ def _line(version: Profile) -> str:
     marks += ("  imported" if version.imported else "") + ("  for another model" if version.other_model else "")
     when = version.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
     return (
-        f"{version.version:>4}  {when}  {o.items} items  {o.form}  "
+        f"{version.version:>4}  {when}  {count(o.items, 'item')}  {o.form}  "
         f"gain {o.gain_nats_per_token:+.3f}  KL {o.kl_neutral:.3f}{marks}"
     )
 

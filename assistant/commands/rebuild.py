@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant.commands.context import Globals, opened, pass_globals, print_json, run
+from assistant.figures import count
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
@@ -54,7 +55,7 @@ def summary(profile: Profile, unchanged: bool = False) -> str:
     judging = "texts held back, replies you liked among them" if o.held_back_liked else "texts held back"
     lines = [
         f"Version {profile.version}" + (" (nothing has changed since it was made)" if unchanged else ""),
-        f"  learned from   {o.items} texts, {o.tokens_scored + o.tokens_cached} tokens, "
+        f"  learned from   {count(o.items, 'text')}, {count(o.tokens_scored + o.tokens_cached, 'token')}, "
         f"{o.preference_tokens} of them preference-driven",
         f"  left out       {left_out_in_words(o)}",
         f"  description    {profile.description or '(none)'}",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assistant.commands.context import Globals, confirm, counted, escaped, opened, pass_globals, print_json, run
+from assistant.commands.context import Globals, confirm, escaped, opened, pass_globals, print_json, run
+from assistant.figures import count
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
@@ -181,9 +182,9 @@ def _say(preview: Preview, counts: ImportCounts | None, *, err: bool = False) ->
     told = preview if counts is None else counts
     parts = []
     if preview.conversations:
-        parts.append(f"{counted(told.conversations, 'conversation')}, {counted(told.messages, 'message')}")
+        parts.append(f"{count(told.conversations, 'conversation')}, {count(told.messages, 'message')}")
     if preview.texts or not preview.conversations:
-        parts.append(counted(told.texts, "text"))
+        parts.append(count(told.texts, "text"))
     line = f"{sanitise(str(preview.path))}: {', '.join(parts)}"
     if counts is not None:
         line += f" imported ({counts.known:,} known already)" if counts.known else " imported"
@@ -193,8 +194,8 @@ def _say(preview: Preview, counts: ImportCounts | None, *, err: bool = False) ->
     if preview.me:
         guess = f", the most frequent of {preview.senders:,} senders" if preview.guessed else ""
         click.echo(f"  yours: mails from {one_line(', '.join(preview.me), 200)}{guess}", err=err)
-    for what, count in preview.skipped.items():
-        click.echo(f"  left out: {one_line(what, 100)}: {count:,}", err=err)
+    for what, number in preview.skipped.items():
+        click.echo(f"  left out: {one_line(what, 100)}: {number:,}", err=err)
 
 
 class _Progress:

@@ -10,6 +10,7 @@ import click
 
 from assistant.commands.context import Globals, confirm, opened, pass_globals, print_json, run
 from assistant.commands.parameters import Number
+from assistant.figures import count
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
@@ -121,7 +122,7 @@ def _tell(chosen: Globals, change: Callable[[Assistant], ImportedVector]) -> Non
 def _line(vector: ImportedVector) -> str:
     from assistant.visible import one_line
 
-    blocks = f"{len(vector.blocks)} block{'s' if len(vector.blocks) > 1 else ''} of width {vector.width}"
+    blocks = f"{count(len(vector.blocks), 'block')} of width {vector.width}"
     made = f"{one_line(vector.architecture, 20)}, {blocks}" if vector.architecture else blocks
     problem = f"; does not steer: {one_line(vector.problem, 100)}" if vector.problem else ""
     return f"{vector.name:<20}  {'on ' if vector.enabled else 'off'}  × {vector.strength:<5g}  {made}{problem}"

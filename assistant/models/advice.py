@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from assistant.figures import count
 from assistant.models.catalogue import Catalogue, CatalogueModel
 
 GB = 1_000_000_000
@@ -77,20 +78,17 @@ def _problem(model: CatalogueModel, machine: Machine) -> str:
     if needs > room:
         return f"does not fit: needs {_gb(needs)} of memory; of {_gb(machine.memory)} here, {_gb(room)} are for a model"
     if not machine.gpu and model.size > machine.cores * _BYTES_PER_CORE:
-        return f"too slow here: {_gb(model.size)} are read for every token, by {_cores(machine)} without a GPU"
+        cores = count(machine.cores, "core")
+        return f"too slow here: {_gb(model.size)} are read for every token, by {cores} without a GPU"
     return ""
 
 
 def _reason(model: CatalogueModel, machine: Machine) -> str:
-    carried = "a GPU" if machine.gpu else _cores(machine)
+    carried = "a GPU" if machine.gpu else count(machine.cores, "core")
     return (
         f"the largest that fits: needs {_gb(memory_for(model.size))} of {_gb(machine.memory)} memory, quick enough on "
         f"{carried}, and control vectors work on it"
     )
-
-
-def _cores(machine: Machine) -> str:
-    return f"{machine.cores} core{'s' if machine.cores > 1 else ''}"
 
 
 def _gb(size: int) -> str:

@@ -14,6 +14,7 @@ import psutil
 from assistant.check import Check
 from assistant.child import QUIET
 from assistant.errors import AssistantError
+from assistant.figures import count
 from assistant.no_network import NOTE
 from assistant.paths import Paths
 from assistant.privacy.files import OTHERS, Kind, kinds, open_to_others, unreadable
@@ -92,7 +93,7 @@ def _sockets() -> Check:
         return Check("sockets", False, f"cannot be looked at on this machine ({type(error).__name__})")
     if found:
         return Check("sockets", False, f"open: {', '.join(f'process {pid}: {one.laddr}' for pid, one in found)}")
-    number = "1 process" if len(processes) == 1 else f"{len(processes)} processes"
+    number = count(len(processes), "process", "processes")
     whose = WHOSE.get(len(processes), "the app and what it started")
     return Check("sockets", True, f"none open in {number} ({whose})")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from assistant.figures import count
 from assistant.profile.preferences import LearnableItem
 from assistant.records import Source
 
@@ -12,11 +13,11 @@ def counted(items: Collection[LearnableItem]) -> str:
     """Texts that a vector would be learned from, and typed messages, of which only words and phrases are."""
     messages = [one for one in items if one.item.source is Source.OWN_MESSAGE]
     texts = len(items) - len(messages)
-    said = f"{texts_to_learn_from(items):,} of {texts:,} {'text' if texts == 1 else 'texts'} will be learned from"
+    said = f"{texts_to_learn_from(items):,} of {count(texts, 'text')} will be learned from"
     if messages:
         read, total = sum(one.used for one in messages), len(messages)
         said += ", and words and phrases of " + (f"{read:,} of " if read < total else "")
-        said += f"{total:,} chat {'message' if total == 1 else 'messages'}"
+        said += count(total, "chat message")
     return said
 
 

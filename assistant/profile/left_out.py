@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from assistant.figures import count
 from assistant.records import Outcome, Passage
 from assistant.visible import one_line
 from assistant.word_count import count_words
@@ -19,15 +20,14 @@ def left_out_in_words(outcome: Outcome) -> str:
     if outcome.left_out:
         parts.append(f"{len(outcome.left_out)} of your texts (the settings and `assistant profile explain` say why)")
     if outcome.passages_left_out:
-        passages = "passage" if outcome.passages_left_out == 1 else "passages"
         parts.append(
-            f"{outcome.passages_left_out:,} {passages} in your texts that others wrote (quoted, pasted, forwarded, "
-            f"code: {outcome.words_left_out:,} words)"
+            f"{count(outcome.passages_left_out, 'passage')} in your texts that others wrote (quoted, pasted, "
+            f"forwarded, code: {count(outcome.words_left_out, 'word')})"
         )
     if outcome.tokens_left_out:
-        parts.append(f"{outcome.tokens_left_out:,} tokens at the end of long texts")
+        parts.append(f"{count(outcome.tokens_left_out, 'token')} at the end of long texts")
     if outcome.tokens_unlearned:
-        parts.append(f"{outcome.tokens_unlearned:,} tokens far down long texts, which count for phrases alone")
+        parts.append(f"{count(outcome.tokens_unlearned, 'token')} far down long texts, which count for phrases alone")
     if outcome.history_left_out:
         shown = outcome.history_shown / outcome.items
         before = shown + outcome.history_left_out / outcome.items
@@ -41,7 +41,8 @@ def passages_in_words(passages: Sequence[Passage]) -> str:
         return ""
     counted = Counter(passage.reason.value for passage in passages)
     kinds = ", ".join(f"{times} × {kind}" if times > 1 else kind for kind, times in counted.items())
-    return f"{sum(passage.words for passage in passages):,} words of it are not yours ({kinds})"
+    words = sum(passage.words for passage in passages)
+    return f"{count(words, 'word')} of it {'is' if words == 1 else 'are'} not yours ({kinds})"
 
 
 def passage_lines(passages: Sequence[Passage]) -> list[str]:

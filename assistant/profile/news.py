@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from assistant.figures import count
 from steering.calibration.split import ENOUGH_ITEMS, MIN_ITEMS
 
 FEWEST_CHANGES, SHARE_CHANGED = 5, 0.1
@@ -52,7 +53,7 @@ class News:
     @property
     def words(self) -> str:
         """In a few words: "12 new texts, 1 taken out since version 3"."""
-        new = f"{self.new:,} new {'text' if self.new == 1 else 'texts'}" if self.new else ""
+        new = count(self.new, "new text") if self.new else ""
         if self.version is None:
             return f"{new}, nothing learned yet" if new else "nothing learned yet"
         parts = [

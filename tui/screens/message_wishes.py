@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assistant.app import Assistant
 from assistant.errors import AssistantError
+from assistant.figures import count
 from assistant.visible import one_line, sanitise
 from tui.hints import with_keys
 from tui.markdown import Code, code_blocks
@@ -127,6 +128,5 @@ class MessageWishes:
 
 
 def _line(block: Code) -> str:
-    lines = len(block.text.splitlines())
-    told = f"{block.language or 'text'}, {lines} {'line' if lines == 1 else 'lines'}"
+    told = f"{block.language or 'text'}, {count(len(block.text.splitlines()), 'line')}"
     return f"{one_line(told, TOLD_WIDTH)}: {one_line(block.text, TOLD_WIDTH)}"

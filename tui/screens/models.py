@@ -18,13 +18,14 @@ from textual.widgets import DataTable, Input, Static
 
 from assistant.app import Assistant
 from assistant.errors import AssistantError
+from assistant.figures import count
 from assistant.models.examine import Finding
 from assistant.models.local import OURS, ModelInfo
 from assistant.profile.counted import texts_to_learn_from
 from assistant.trial import examine_and_try
 from assistant.visible import one_line, sanitise
 from tui.download_job import DownloadJob
-from tui.figures import count, size
+from tui.figures import size
 from tui.hints import keys_of, with_keys
 from tui.text import literal
 from tui.widgets.confirm import ConfirmModal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from assistant.figures import count
 from assistant.profile.steering import steering_words
 from assistant.records import Message, MessageState, Origin
 from assistant.visible import sanitise
@@ -50,8 +51,8 @@ def _speed(message: Message) -> list[str]:
     told = ["cut at the longest reply"] if stats.get("reason") == "length" else []
     told += ["context full"] if stats.get("reason") == "context" else []
     if dropped := stats.get("dropped_turns"):
-        told.append(f"without the {dropped} oldest messages")
-    told.append(f"{tokens:,} {'token' if tokens == 1 else 'tokens'}")
+        told.append(f"without the {count(dropped, 'oldest message')}")
+    told.append(count(tokens, "token"))
     seconds, first = stats.get("seconds"), stats.get("first_token_seconds")
     if isinstance(seconds, int | float) and isinstance(first, int | float) and seconds > first and tokens > 1:
         told += [f"{(tokens - 1) / (seconds - first):.0f} tokens/s", f"first after {first:.1f} s"]

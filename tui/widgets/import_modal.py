@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from assistant.errors import AssistantError
+from assistant.figures import count
 from assistant.history.importing import Importing, Preview
 from tui.figures import bar
 from tui.hints import Hint, with_keys
@@ -100,7 +101,9 @@ class ImportModal(ModalScreen[bool]):
         if self._phase == "adding" and self._preview is not None:
             total = self._preview.entries
             return Content(f"{bar(self._done, total, BAR_WIDTH)}  {self._done:,}/{total:,} added")
-        return Content.styled(f"◌ looking at it: {self._done:,} messages and texts", "$text-warning")
+        return Content.styled(
+            f"◌ looking at it: {count(self._done, 'message or text', 'messages and texts')}", "$text-warning"
+        )
 
     def _note(self, done: int) -> None:
         self._done = done

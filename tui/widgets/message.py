@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.message import Message as Event
 from textual.widgets import Collapsible, Markdown, Static
 
+from assistant.figures import count
 from assistant.records import Message, MessageState
 from assistant.visible import sanitise
 from tui.hints import with_keys
@@ -213,4 +214,4 @@ def _thoughts(message: Message) -> Collapsible:
 def _thoughts_title(message: Message) -> str:
     """Folded thoughts in a line; one that the model is still at says so."""
     words = len(message.reasoning.split())
-    return f"{'Thought' if message.text or message.stats else 'Thinking'} · {words} words"
+    return f"{'Thought' if message.text or message.stats else 'Thinking'} · {count(words, 'word')}"

@@ -14,10 +14,11 @@ from textual.widgets import Static
 from assistant.app import Assistant
 from assistant.check import Check
 from assistant.errors import AssistantError
+from assistant.figures import count
 from assistant.privacy.files import WHAT, Kind
 from assistant.privacy.looking import Look
 from assistant.visible import one_line, sanitise
-from tui.figures import count, size
+from tui.figures import size
 from tui.hints import Hint, KeyButton
 from tui.text import literal
 from tui.widgets.confirm import ConfirmModal

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from assistant.figures import count
 from assistant.profile.version import Profile
 
 
@@ -34,4 +35,4 @@ def offer_words(offer: Offer, texts: int, expectation: str, keys: Mapping[str, s
     if not texts:
         return "Nothing is learned for it yet; rate replies or bring in texts, then rebuild."
     rebuild = keys["models.rebuild"]
-    return f"Nothing is learned for it yet: {rebuild} rebuilds from the same {texts} texts ({expectation})."
+    return f"Nothing is learned for it yet: {rebuild} rebuilds from the same {count(texts, 'text')} ({expectation})."

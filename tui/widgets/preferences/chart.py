@@ -9,9 +9,9 @@ from itertools import pairwise
 from textual.content import Content
 from textual.widgets import Static
 
+from assistant.figures import count
 from assistant.profile.steering import strength_number
 from assistant.records import Outcome, StrengthPoint
-from tui.figures import count
 from tui.widgets.slider import HIGHEST, STEPS
 
 ROWS, COLUMNS, MARGIN = 4, 2 * STEPS + 1, 10

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from assistant.figures import count
 from assistant.records import MAX_ACCURACY_DROP, MAX_KL, MAX_NLL_RISE, MAX_REPLY_CHANGE, Harm, Outcome
 from assistant.visible import sanitise
-from tui.figures import count, likelier
+from tui.figures import likelier
 
 NAME_WIDTH, VALUE_WIDTH = 34, 16
 

@@ -13,13 +13,13 @@ from textual.widgets import DataTable, Static
 
 from assistant.app import Assistant
 from assistant.errors import AssistantError
+from assistant.figures import count
 from assistant.profile.counted import counted
 from assistant.profile.left_out import passage_lines, passages_in_words
 from assistant.profile.preferences import LearnableItem
 from assistant.profile.version import Explanation
 from assistant.records import Measure, Reason
 from assistant.visible import one_line
-from tui.figures import count
 from tui.heatmap import heatmap, legend
 from tui.hints import Hint, with_keys
 from tui.telling import telling

@@ -13,9 +13,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Input
 
+from assistant.figures import count
 from assistant.profile.vectors import MAX_STRENGTH, MIN_STRENGTH, ImportedVector, Vectors
 from assistant.visible import one_line
-from tui.figures import count
 from tui.hints import Hint
 from tui.telling import telling
 from tui.widgets.confirm import ConfirmModal
