@@ -23,6 +23,10 @@ class ImportFileError(AssistantError):
     """A file to import cannot be read as what it claims to be."""
 
 
+class NoProfileError(AssistantError):
+    """No version of the profile is in use."""
+
+
 class RebuildError(AssistantError):
     """A rebuild could not start or finish."""
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assistant.errors import AssistantError, ModelError, RebuildError
+from assistant.errors import AssistantError, ModelError, NoProfileError, RebuildError
 from assistant.models.active import ActiveModel
 from assistant.paths import Paths
 from assistant.profile.combination import forget_combinations
@@ -91,7 +91,7 @@ class Profiles:
     def set_enabled(self, enabled: bool) -> None:
         """Switch steering on or off without losing the version or the strength.
 
-        Raises: AssistantError: there is no profile to switch on.
+        Raises: NoProfileError: there is no profile to switch on.
         """
         if enabled:
             self._require_current()
@@ -100,7 +100,7 @@ class Profiles:
     def set_strength(self, strength: float) -> None:
         """Set the strength, 0 to 2 (1 = calibrated), in hundredths.
 
-        Raises: AssistantError: out of range, or no profile yet.
+        Raises: AssistantError: out of range. NoProfileError: no profile yet.
         """
         self._require_current()
         if not 0 <= strength <= MAX_STRENGTH:
@@ -310,7 +310,7 @@ class Profiles:
     def _require_current(self) -> Profile:
         profile = self.current()
         if profile is None:
-            raise AssistantError(
+            raise NoProfileError(
                 "no profile is in use; run `assistant rebuild`, or choose one with `assistant profile use`"
             )
         return profile

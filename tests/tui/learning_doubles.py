@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from assistant.errors import AssistantError, RebuildCancelled, RebuildError
+from assistant.errors import AssistantError, NoProfileError, RebuildCancelled, RebuildError
 from assistant.profile.news import News
 from assistant.profile.preferences import LearnableItem
 from assistant.profile.vectors import ImportedVector
@@ -53,10 +53,17 @@ class ScriptedProfiles:
         return current
 
     def set_enabled(self, enabled: bool) -> None:
+        if enabled:
+            self._require_current()
         self.steering_state = replace(self.steering_state, enabled=enabled)
 
     def set_strength(self, strength: float) -> None:
+        self._require_current()
         self.steering_state = replace(self.steering_state, strength=strength)
+
+    def _require_current(self) -> None:
+        if self.current() is None:
+            raise NoProfileError("no profile is in use; run `assistant rebuild`")
 
     def set_description(self, text: str) -> Profile:
         self.versions = [

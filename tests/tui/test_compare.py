@@ -1,8 +1,10 @@
 """Side by side by its keys; the last test has a real home under it."""
 
+import pytest
 from textual.widgets import Static
 
 from assistant.app import Assistant
+from assistant.profile.steering import NO_VERSION, SteeringStatus
 from tests.assistant.conftest import prepare_home, query
 from tests.tiny_models import write_tiny_model, write_vector
 from tests.tui.doubles import ScriptedAssistant
@@ -162,10 +164,30 @@ async def test_where_nothing_steers_it_says_why_and_what_to_do(settle) -> None:
         intro = app.screen.query_one("#compare-intro", Static)
         assert "Nothing steers now (no profile yet)" in intro.content.plain
         assert "f2 › Rebuild" in intro.content.plain
+        assert "switches steering on" not in intro.content.plain, "without a version the page has no switch"
         await write(pilot, "Why?")
         assert "Nothing steers now" in said(app)
         assert app.screen.query_one(Prompt).text == "Why?"
         assert assistant.chat.conversations() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "not_there"),
+    [
+        (SteeringStatus(False, None, 0.0, NO_VERSION), "f2 › Versions puts one to use", "switches steering on"),
+        (SteeringStatus(False, 2, 1.0, "switched off"), "f2 › What I think you like switches steering on", "f4"),
+        (SteeringStatus(False, None, 0.0, "odd models ignore control vectors"), "f4 lets another model answer", "f2"),
+    ],
+)
+async def test_what_to_do_is_there(settle, monkeypatch, status, words, not_there) -> None:
+    assistant = ScriptedAssistant()
+    monkeypatch.setattr(assistant.chat, "steering", lambda: status)
+    app = app_of(assistant)
+    async with app.run_test() as pilot:
+        await pilot.press("f3")
+        intro = app.screen.query_one("#compare-intro", Static)
+        await settle(pilot, lambda: words in intro.content.plain)
+        assert not_there not in intro.content.plain
 
 
 async def test_what_was_written_and_not_asked_is_there_again(settle) -> None:

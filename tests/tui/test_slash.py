@@ -141,6 +141,15 @@ async def test_steering_is_switched_and_set(settle) -> None:
         assert assistant.profiles.state().strength == 0.8
 
 
+@pytest.mark.parametrize("how", ["9", "on"])
+async def test_without_a_profile_steering_leads_to_the_settings(settle, how) -> None:
+    app = app_of(with_conversations())
+    async with app.run_test(notifications=True) as pilot:
+        await write(pilot, f"/steer {how}")
+        await settle(pilot, lambda: "f2 › Rebuild" in told(app))
+        assert "assistant rebuild" not in told(app)
+
+
 async def test_the_last_reply_is_rated_regenerated_and_copied(settle) -> None:
     app = app_of(with_conversations())
     async with app.run_test(notifications=True) as pilot:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from assistant.app import Assistant
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, NoProfileError
 from assistant.records import Conversation
 from assistant.visible import one_line, sanitise
 from tui.hints import with_keys
@@ -26,6 +26,7 @@ ON_APP = {"settings": "settings", "help": "help", "quit": "quit"}
 ON_SCREEN = {"new": "new_chat", "stop": "stop_reply"}
 STRENGTHS = (("0.5", "half as strong"), ("1", "as calibrated"), ("1.5", "stronger"))
 TOLD_WIDTH = 200
+NO_PROFILE = "No profile is in use: {app.settings} › Rebuild learns one, {app.settings} › Versions puts one to use."
 
 
 class ChatCommands:
@@ -106,15 +107,21 @@ class ChatCommands:
         self._tell("The model is told nothing first." if text == "off" else f"The model is told: {text}")
 
     async def _steer(self, how: str) -> None:
+        try:
+            self._set_steering(how)
+        except NoProfileError:
+            raise AssistantError(with_keys(self._screen, NO_PROFILE)) from None
+        status = self._assistant.chat.steering()
+        self._tell(f"Steered: {status.words}" if status.on else f"Not steered: {status.note}")
+        self._screen.show_steering()
+
+    def _set_steering(self, how: str) -> None:
         profiles = self._assistant.profiles
         if how in ("on", "off"):
             profiles.set_enabled(how == "on")
         elif how:
             profiles.set_strength(_strength(how))
             profiles.set_enabled(True)
-        status = self._assistant.chat.steering()
-        self._tell(f"Steered: {status.words}" if status.on else f"Not steered: {status.note}")
-        self._screen.show_steering()
 
     async def _compare(self, text: str) -> None:
         self._screen.compare(text)

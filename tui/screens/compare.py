@@ -18,6 +18,7 @@ from assistant.conversation.answering import ReplyStarted
 from assistant.conversation.chat import Chat, ChatEvent
 from assistant.conversation.reply import ReplyFinished
 from assistant.errors import AssistantError
+from assistant.profile.steering import NO_PROFILE, NO_VERSION
 from assistant.records import Piece, Prefill, Thought
 from assistant.visible import one_line
 from tui.hints import keys_of, with_keys
@@ -31,10 +32,16 @@ INTRO = (
     "One prompt, two replies at once: steered, and as the model is. You do not see which is which until you have "
     "said which one is better. Your choice is stored as a rating and learned from."
 )
-REMEDY = (
+ADD = "{app.settings} › What I think you like adds a vector."
+REMEDIES = {
+    NO_PROFILE: f"{{app.settings}} › Rebuild learns from your texts; {ADD}",
+    NO_VERSION: f"{{app.settings}} › Versions puts one to use; {ADD}",
+}
+SWITCH = (
     "{app.settings} › Rebuild learns from your texts; "
     "{app.settings} › What I think you like switches steering on or adds a vector."
 )
+OTHER_MODEL = "{app.models} lets another model answer."
 CHOICE = (
     "Which one is better?  {compare.first}: A · {compare.second}: B · {compare.neither}: neither · "
     "{compare.labels}: which is which"
@@ -131,7 +138,9 @@ class CompareScreen(Screen[str]):
         status = self._chat.steering()
         if status.on:
             return None
-        remedy = with_keys(self, REMEDY)
+        # Only the page of a version in use has a switch.
+        without = REMEDIES.get(status.note, OTHER_MODEL)
+        remedy = with_keys(self, without if status.version is None else SWITCH)
         return literal(f"⚠ Nothing steers now ({status.note}), so both would be the same. {remedy}", "$text-warning")
 
     def _enter(self, phase: Phase, text: str | Content) -> None:
