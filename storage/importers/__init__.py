@@ -50,6 +50,7 @@ def read_entries(path: Path, options: ReadOptions, file_format: str | None = Non
 
     Raises: InvalidImportError: unknown kind of file, unreadable, empty, or not what it claims to be.
     """
+    path = mail.mailbox_file(path)
     if is_folder(path):
         yield from _read_folder(path, options)
     else:
@@ -83,8 +84,9 @@ def senders(path: Path, options: ReadOptions, file_format: str | None = None) ->
 
     Raises: InvalidImportError: as `read_entries`.
     """
+    path = mail.mailbox_file(path)
     if is_folder(path):
-        mails = [file for file in _folder_files(path)[0] if file.suffix.lower() in mail.SUFFIXES]
+        mails = [file for file in _folder_files(path)[0] if mail.holds_mails(file)]
         return sum((mail.senders(file) for file in mails), Counter())
     return mail.senders(path) if (file_format or detect(path, options)) == "mail" else Counter()
 
@@ -97,16 +99,21 @@ def _read_folder(folder: Path, options: ReadOptions) -> Iterator[Entry]:
     if links:
         yield Skipped("links to files elsewhere", links)
     for file in files:
-        yield from FORMATS[_BY_SUFFIX.get(file.suffix.lower()) or detect(file, options)](file, options)
+        known = "mail" if mail.holds_mails(file) else _BY_SUFFIX.get(file.suffix.lower())
+        yield from FORMATS[known or detect(file, options)](file, options)
 
 
 def _folder_files(folder: Path) -> tuple[list[Path], int]:
     """The files directly in a folder that are read, by name, and how many of such names are links."""
     try:
-        named = sorted(file for file in folder.iterdir() if _is_read_in_folders(file) and is_file(file))
+        named = sorted(
+            file for file in folder.iterdir() if _is_read_in_folders(file) and is_file(mail.mailbox_file(file))
+        )
     except OSError as error:
         raise InvalidImportError(f"{display_path(folder)}: cannot be read ({error.strerror or error})") from error
-    files = [file for file in named if not file.is_symlink()]
+    files = [
+        mail.mailbox_file(file) for file in named if not (file.is_symlink() or mail.mailbox_file(file).is_symlink())
+    ]
     return files, len(named) - len(files)
 
 

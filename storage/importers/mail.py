@@ -21,10 +21,11 @@ from storage.importers.files import reading
 from storage.importers.mail_text import from_html, own_words
 from storage.importers.values import moment_of, text_of
 from storage.records import ImportedText
-from storage.values import display_path
+from storage.values import display_path, is_file, is_folder
 
 ONE_MAIL, MANY_MAILS = ".eml", ".mbox"
 SUFFIXES = (ONE_MAIL, MANY_MAILS)
+_INSIDE = "mbox"
 
 MAX_MAIL = 32 << 20
 """Bytes of a mail that are read: its text stands before what is attached."""
@@ -45,6 +46,17 @@ _MALFORMED = (
     RecursionError,
 )
 """What the email package raises on headers and bodies that are not what they should be."""
+
+
+def mailbox_file(path: Path) -> Path:
+    """The mailbox at a path: Apple Mail exports a folder NAME.mbox with the file `mbox` in it."""
+    inside = path / _INSIDE
+    return inside if path.suffix.lower() == MANY_MAILS and is_folder(path) and is_file(inside) else path
+
+
+def holds_mails(file: Path) -> bool:
+    """Whether a file is one of mails by its name."""
+    return file.suffix.lower() in SUFFIXES or file.name == _INSIDE
 
 
 def read(path: Path, options: ReadOptions) -> Iterator[Entry]:

@@ -238,6 +238,28 @@ def test_a_folder_of_texts_and_mails(tmp_path: Path):
     assert senders(folder, ReadOptions(tmp_path))[ME] == 4
 
 
+def apple_mailbox(folder: Path) -> Path:
+    """A mailbox as Apple Mail exports it: a folder with the mbox and an index in it."""
+    folder.mkdir(parents=True)
+    box(folder / "mbox")
+    (folder / "table_of_contents").write_bytes(b"\x00\x01")
+    return folder
+
+
+def test_a_mailbox_that_apple_mail_exported(tmp_path: Path):
+    folder = apple_mailbox(tmp_path / "exported/Sent.mbox")
+    mine = ["Mine one.\nFrom here on it is about moss.", "Mine two."]
+    assert texts(folder) == mine
+    assert senders(folder, ReadOptions(tmp_path)) == {ME: 3, "news@shop.example": 3}
+    (folder.parent / "note.txt").write_text("A note.")
+    assert texts(folder.parent) == [*mine, "A note."]
+    assert senders(folder.parent, ReadOptions(tmp_path))[ME] == 3
+    elsewhere = apple_mailbox(tmp_path / "elsewhere.mbox")
+    (folder.parent / "linked.mbox").symlink_to(elsewhere)
+    assert texts(folder.parent) == [*mine, "A note."]
+    assert skipped(folder.parent, me=(ME,))["links to files elsewhere"] == 1
+
+
 def test_what_is_no_mbox(tmp_path: Path):
     path = eml(tmp_path / "a.mbox", b"Subject: x\n\ny")
     with pytest.raises(InvalidImportError, match="is no mbox file"):
