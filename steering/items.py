@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -54,8 +55,13 @@ class PreferenceItem:
 
     @property
     def said(self) -> str:
-        """The text in one spacing: two items that say the same are copies."""
-        return " ".join(self.text.split())
+        """The text in one spacing and composed (NFC): two items that say the same are copies."""
+        return " ".join(unicodedata.normalize("NFC", self.text).split())
+
+    @property
+    def answered(self) -> str:
+        """Hash of the text, composed, and what it answers (hex, 32 characters)."""
+        return _hash(unicodedata.normalize("NFC", self.context), unicodedata.normalize("NFC", self.text))
 
     @property
     def scored_hash(self) -> str:

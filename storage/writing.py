@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import hashlib
+import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -24,7 +25,7 @@ class Writings:
         """Add a text, unless it is there; returns the stored one and whether it is new."""
         with self._db.transaction():
             is_new = self._insert(prompt, text, origin, created_at)
-        row = self._db.row("SELECT * FROM writings WHERE content_hash = ?", (_content_hash(prompt, text),))
+        row = self._db.row("SELECT * FROM writings WHERE content_hash IN (?, ?)", _content_hashes(prompt, text))
         if row is None:
             raise NotFoundError("the text was removed by another assistant while it was added; add it again")
         return _writing(row), is_new
@@ -67,23 +68,31 @@ class Writings:
         is_new = self._insert(text.prompt, text.text, text.origin or origin, text.created_at)
         if is_new and text.excluded:
             self._db.write(
-                "INSERT OR IGNORE INTO excluded_items SELECT 'writing:' || id FROM writings WHERE content_hash = ?",
-                (_content_hash(text.prompt, text.text),),
+                "INSERT OR IGNORE INTO excluded_items "
+                "SELECT 'writing:' || id FROM writings WHERE content_hash IN (?, ?)",
+                _content_hashes(text.prompt, text.text),
             )
         return is_new
 
     def _insert(self, prompt: str, text: str, origin: str, created_at: datetime | None) -> bool:
+        hashes = _content_hashes(prompt, text)
         written = self._db.write(
-            "INSERT INTO writings (prompt, text, origin, created_at, content_hash) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (content_hash) DO NOTHING",
-            (prompt, text, origin, to_timestamp(created_at or now()), _content_hash(prompt, text)),
+            "INSERT INTO writings (prompt, text, origin, created_at, content_hash) SELECT ?, ?, ?, ?, ? "
+            "WHERE NOT EXISTS (SELECT 1 FROM writings WHERE content_hash IN (?, ?))",
+            (prompt, text, origin, to_timestamp(created_at or now()), hashes[0], *hashes),
         )
         return written.rowcount == 1
 
 
-def _content_hash(prompt: str, text: str) -> str:
+def _content_hashes(prompt: str, text: str) -> tuple[str, str]:
+    """Of the composed text (NFC), and of the text as it came: by the latter are those known that came long ago."""
+    as_it_came = (clean_text(prompt), clean_text(text))
+    return _hash(*(unicodedata.normalize("NFC", part) for part in as_it_came)), _hash(*as_it_came)
+
+
+def _hash(*parts: str) -> str:
     digest = hashlib.sha256()
-    for part in (clean_text(prompt).encode(), clean_text(text).encode()):
+    for part in map(str.encode, parts):
         digest.update(len(part).to_bytes(8, "little") + part)
     return digest.hexdigest()
 

@@ -196,7 +196,7 @@ def said_once(item: PreferenceItem) -> str:
 
     A second copy would judge the vector that the first one made.
     """
-    return item.content_hash if item.source is Source.OWN_MESSAGE else item.said
+    return item.answered if item.source is Source.OWN_MESSAGE else item.said
 
 
 def is_too_short(text: str) -> bool:

@@ -130,6 +130,21 @@ def test_a_text_that_came_in_several_ways_is_learned_once(assistant):
     assert [item.why_left_out for item in assistant.preferences.items()] == ["", "the same as another item", ""]
 
 
+def test_a_text_in_other_code_points_is_a_copy_and_stays_as_it_came(assistant, add):
+    composed, decomposed = "Caf\u00e9 au lait, s'il vous pla\u00eet.", "Cafe\u0301 au lait, s'il vous plai\u0302t."
+    for text in (composed, decomposed):
+        assistant.preferences.add_text(text, "which drink?" if text == composed else "which one?")
+        add(None, "user", text)
+    found = assistant.preferences.items()
+    assert sorted(item.why_left_out for item in found) == [
+        "",
+        "",
+        "the same as another item",
+        "the same as another item",
+    ]
+    assert sorted(item.item.text for item in found) == sorted([composed, decomposed] * 2)
+
+
 def test_excluded_item_is_left_out_until_included(assistant):
     assistant.preferences.add_text("One text of mine.")
     (found,) = assistant.preferences.items()

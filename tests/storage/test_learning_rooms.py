@@ -67,6 +67,16 @@ def test_a_writing_is_kept_once(store: Store):
     assert store.writing.get(other.id) == other
 
 
+def test_a_writing_in_other_code_points_is_the_same(store: Store, raw: RawQuery):
+    composed, decomposed = "Caf\u00e9 \u00e0 la carte", "Cafe\u0301 a\u0300 la carte"
+    writing, _ = store.writing.add("", decomposed, "mails")
+    assert writing.text == decomposed
+    assert store.writing.add("", composed, "export") == (writing, False)
+    assert store.writing.add_many([ImportedText(decomposed, decomposed)], "mails").texts == 1
+    assert store.writing.add_many([ImportedText(composed, composed)], "mails").known == 1
+    assert raw("SELECT text FROM writings ORDER BY id") == [(decomposed,), (decomposed,)]
+
+
 def test_an_import_is_all_or_nothing(store: Store, raw: RawQuery):
     def broken():
         yield ImportedText("", "one")
