@@ -52,6 +52,18 @@ async def test_up_recalls_what_was_sent_and_down_comes_back(settle) -> None:
         assert prompt(app).text == "firstx"
 
 
+async def test_what_is_typed_fast_around_a_new_chat_is_written_where_it_belongs(settle) -> None:
+    app = app_of(with_conversations())
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        old = app._chat_screen.shown
+        for key in ("a", "b", "ctrl+n", "c", "d"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await settle(pilot, lambda: app._chat_screen.shown != old and prompt(app).text == "cd")
+        await app._chat_screen.open(old)
+        await settle(pilot, lambda: prompt(app).text == "ab")
+
+
 @pytest.mark.parametrize("where", ["in a conversation", "in a chat that is not begun"])
 async def test_what_cannot_be_stored_is_written_there_again(settle, monkeypatch: pytest.MonkeyPatch, where) -> None:
     assistant = with_conversations()

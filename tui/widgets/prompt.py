@@ -12,6 +12,9 @@ from assistant.history.pastes import Pastes
 from assistant.visible import sanitise
 from tui.widgets.pasting import PastingArea
 
+ANEW = frozenset({"chat.new", "compare.new"})
+"""What is typed after these belongs to another prompt than what was typed before."""
+
 
 class Prompt(PastingArea):
     """The text to send. Pasted control characters become visible before they get in."""
@@ -69,10 +72,13 @@ class Prompt(PastingArea):
         if event.is_printable:
             return
         active = self.screen.active_bindings.get(event.key)
-        if active is not None and active.node is self and active.binding.action in self.OWN_ACTIONS:
+        if active is None:
+            return
+        own = active.node is self and active.binding.action in self.OWN_ACTIONS
+        if own or (active.enabled and active.binding.id in ANEW):
             event.prevent_default()
             event.stop()
-            await self.run_action(active.binding.action)
+            await self.app.run_action(active.binding.action, active.node)
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
