@@ -95,7 +95,8 @@ def neutral_replies(
     requests = (*choosing, *judging)
     if len(known) >= len(requests):
         return NeutralReplies(requests, tuple(known[: len(requests)]))
-    replies = chat.replies(choosing, max_tokens=REPLY_TOKENS, on_reply=on_reply)
+    # Without those that are judged by, nothing looks at how replies end.
+    replies = chat.replies(choosing, max_tokens=REPLY_TOKENS if few else JUDGED_TOKENS, on_reply=on_reply)
     if judging:
         # By themselves, as the steered ones will be: a reply is drawn by its place among those asked together.
         replies += chat.replies(judging, max_tokens=JUDGED_TOKENS, on_reply=lambda n: on_reply(len(choosing) + n))

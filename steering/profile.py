@@ -9,7 +9,7 @@ Form = Literal["none", "vector", "description", "both"]
 """What a profile puts into a chat: nothing, the control vector, the description in the system prompt, or both."""
 
 
-PIPELINE_VERSION = 13
+PIPELINE_VERSION = 14
 """Goes up whenever the same items would give another profile."""
 
 Measure = Literal["ratio", "difference"]
@@ -97,7 +97,7 @@ class Harm:
         nll_rise: rise of the NLL on neutral texts, nats/token.
         accuracy_drop: fall of multiple choice accuracy, answers drawn by their likelihood, percentage points.
         repetition_rise: rise of the share of 4-grams already seen in the same reply, relative to unsteered.
-        length_change: change of the mean reply length, relative to unsteered.
+        length_change: change of the mean reply length, relative to unsteered with the same description in the prompt.
         credible_repetition_rise, credible_length_change: the part of the two that chance among the few dozen sampled
             replies does not explain; this is what the budget holds against its limit.
     """

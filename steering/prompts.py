@@ -39,6 +39,18 @@ def render_prompt(tokenizer: Any, request: str, system: str = "") -> tuple[int, 
     return tuple(tokenizer(rendered, add_special_tokens=False)["input_ids"])
 
 
+def end_of_turn(tokenizer: Any) -> int | None:
+    """The token that the model ends its reply with: what its chat template puts after one; None where there is none."""
+    reply = "Yes"
+    turns = [{"role": "user", "content": UNPROMPTED_REQUEST}, {"role": "assistant", "content": reply}]
+    rendered = tokenizer.apply_chat_template(
+        turns, chat_template=tokenizer.chat_template or PLAIN_TEMPLATE, tokenize=False
+    )
+    after = tokenizer(rendered.rpartition(reply)[2].lstrip(), add_special_tokens=False)["input_ids"]
+    closing = after[0] if after and after[0] in tokenizer.all_special_ids else tokenizer.eos_token_id
+    return None if closing is None else int(closing)
+
+
 def tokenize_text(tokenizer: Any, text: str) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
     """Token ids of a text and the characters `start:end` each one covers.
 

@@ -97,6 +97,11 @@ def learning_rate(steps: int) -> float:
     return max(LEARNING_RATE, SHORTEST_WAY / steps)
 
 
+def positions_at_once(network: Network) -> int:
+    """Of a batch that a gradient is taken of."""
+    return max(BATCH_TOKENS, min(network.enough_tokens, MOST_LOGITS // network.vocabulary))
+
+
 def step_groups(texts: Sequence[ScoredText], positions: int) -> list[list[int]]:
     """Indices of the texts each step looks at: about so many positions, long and short texts in each."""
     count = max(1, round(sum(text.length for text in texts) / positions))
@@ -108,8 +113,7 @@ def _prepared(network: Network, examples: Sequence[Example], block: int) -> list
     """Batches run up to the block, with the weights of their rows, scaled so that those of a step sum to 1."""
     total = max(sum(sum(e.weights) for e in examples), 1e-12)
     step = []
-    at_once = max(BATCH_TOKENS, min(network.enough_tokens, MOST_LOGITS // network.vocabulary))
-    for batch in network.prepare([e.text for e in examples], block, max_batch_tokens=at_once):
+    for batch in network.prepare([e.text for e in examples], block, max_batch_tokens=positions_at_once(network)):
         weights = [w / total for i in batch.indices for w in examples[i].weights]
         step.append((batch, torch.tensor(weights, device=network.device)))
     return step

@@ -14,6 +14,7 @@ from functools import cached_property
 from torch import Tensor
 
 from steering.backbones.base import Backbone, Example
+from steering.calibration.endings import NOT_KEPT, Endings
 from steering.calibration.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
 from steering.calibration.heldout import HeldOut, Nll
 from steering.models.batches import ScoredText
@@ -84,9 +85,11 @@ def fit_candidate(
     examples: Sequence[Example],
     blocks: Sequence[int],
     norms: Mapping[int, float],
+    endings: Endings = NOT_KEPT,
 ) -> Candidate:
-    """Fit a vector, at START_DOSE; `norms` are the blocks' median residual norms."""
-    return Candidate(name, at_dose_one(backbone.fit(network, examples, blocks), norms), START_DOSE, math.nan, math.nan)
+    """Fit a vector that leaves ends alone, at START_DOSE; `norms` are the blocks' median residual norms."""
+    directions = endings.kept(backbone.fit(network, examples, blocks), norms)
+    return Candidate(name, at_dose_one(directions, norms), START_DOSE, math.nan, math.nan)
 
 
 def at_dose_one(directions: Mapping[int, Tensor], norms: Mapping[int, float]) -> dict[int, Tensor]:
@@ -117,9 +120,14 @@ class Calibration:
     """
 
     def __init__(
-        self, network: LanguageModel, tuning: Sequence[ScoredText], neutral_replies: Sequence[ScoredText]
+        self,
+        network: LanguageModel,
+        tuning: Sequence[ScoredText],
+        neutral_replies: Sequence[ScoredText],
+        endings: Endings = NOT_KEPT,
     ) -> None:
         self._network = network
+        self._endings = endings
         self._tuning = tuning
         self._replies = neutral_replies
         self._grounds: dict[tuple[int, ...], _Ground] = {}
@@ -162,7 +170,9 @@ class Calibration:
     ) -> Candidate:
         ground = self._ground(blocks)
         scaled = at_kl(
-            fit_candidate(self._network, name, backbone, examples, blocks, ground.norms), ground.kl, COMPARE_KL
+            fit_candidate(self._network, name, backbone, examples, blocks, ground.norms, self._endings),
+            ground.kl,
+            COMPARE_KL,
         )
         return replace(scaled, gain=ground.gain(scaled), kl=COMPARE_KL)
 

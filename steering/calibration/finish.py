@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from steering.backbones import BACKBONES
 from steering.backbones.base import Example
 from steering.calibration.another_author import AnotherAuthor
-from steering.calibration.candidates import DOSE_STEP, Candidate, at_dose_one, at_kl, fit_candidate, within_budget
+from steering.calibration.candidates import DOSE_STEP, Candidate, at_dose_one, at_kl, within_budget
 from steering.calibration.harm import NeutralHarm, NeutralKl, TeacherForcedHarm
 from steering.calibration.heldout import HeldOut, Nll
 from steering.calibration.replies import JUDGED_TOKENS, ReplyChange, compare_replies
@@ -125,7 +126,7 @@ class Finisher:
         if self._choice.form not in ("vector", "both"):
             return Fitted(chosen.at_dose(0.0))
         found = BACKBONES[chosen.method].fit_without_each(self._estimator.network, examples, chosen.blocks)
-        candidate = replace(chosen, unit=at_dose_one(found.whole, self._norms)).at_dose(chosen.dose)
+        candidate = replace(chosen, unit=self._unit(found.whole)).at_dose(chosen.dose)
         return Fitted(at_kl(candidate, self._plain_kl, chosen.kl), influences(found, examples, self._norms))
 
     def ship(
@@ -136,16 +137,14 @@ class Finisher:
         It generates with the chat model itself, and lowers the dose while replies repeat or change length.
         """
         candidate, harm = within_budget(fitted, self._harm)
+        ask = partial(chat.replies, self._judging.requests, max_tokens=JUDGED_TOKENS, on_reply=on_reply)
+        plain = self._judging.replies
+        described = ask(system=self._system) if self._system else plain
         for tries_left in reversed(range(tries)):
-            vector = as_control_vector(candidate, chat.architecture) if candidate.dose > 0 else None
-            steered = chat.replies(
-                self._judging.requests,
-                system=self._system,
-                vector=vector,
-                max_tokens=JUDGED_TOKENS,
-                on_reply=on_reply,
-            )
-            change = compare_replies(self._judging.replies, steered)
+            steered = described
+            if candidate.dose > 0:
+                steered = ask(system=self._system, vector=as_control_vector(candidate, chat.architecture))
+            change = compare_replies(plain, described, steered)
             if change.within_budget or not tries_left or candidate.dose == 0:
                 break
             candidate = candidate.at_dose(candidate.dose * DOSE_STEP)
@@ -186,8 +185,12 @@ class Finisher:
         """The chosen method on the chosen blocks, at the chosen dose: near the one that a search for a KL ends with."""
         chosen = self._choice.candidate
         backbone = BACKBONES[chosen.method]
-        fitted = fit_candidate(self._estimator.network, chosen.method, backbone, examples, chosen.blocks, self._norms)
-        return fitted.at_dose(chosen.dose)
+        fitted = backbone.fit(self._estimator.network, examples, chosen.blocks)
+        return replace(chosen, unit=self._unit(fitted)).at_dose(chosen.dose)
+
+    def _unit(self, directions: Mapping[int, Tensor]) -> dict[int, Tensor]:
+        """At dose 1, without what would change how soon replies end."""
+        return at_dose_one(self._choice.endings.kept(directions, self._norms), self._norms)
 
     def _random_gain(self, plain: HeldOut, unsteered: Nll, shipped: Candidate) -> float:
         """Gain of a random vector of the shipped dose, spread over its blocks alike."""
@@ -203,7 +206,7 @@ class Finisher:
     def _another_author(self, shipped: Candidate) -> dict[int, Tensor]:
         """Another author's vector at the shipped dose."""
         directions = self._another.directions(shipped.method, shipped.blocks)
-        return {block: d * shipped.dose for block, d in at_dose_one(directions, self._norms).items()}
+        return {block: d * shipped.dose for block, d in self._unit(directions).items()}
 
 
 def ship_best_form(

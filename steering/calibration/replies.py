@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from steering.profile import MAX_REPLY_CHANGE
+from steering.words import words
 
 Floats = npt.NDArray[np.float64]
-REPLY_TOKENS, JUDGED_TOKENS = 48, 128
-"""Of a reply at most: of one whose tokens are scored, and of one whose length and repetition are looked at, which the
-first dozens of words do not show."""
+REPLY_TOKENS, JUDGED_TOKENS = 48, 384
+"""Of a reply at most: of one whose tokens are scored, and of one whose length and repetition are looked at. By the
+latter four of five of the bundled model's have ended; in 128, where one of four has, those that go on for ever looked
+like all others."""
 _NGRAM = 4
 _REPETITION_FLOOR = 0.05
 """Share of repeated 4-grams that is taken as the base where the unsteered model repeats itself less."""
@@ -24,6 +26,8 @@ _DRAWS = 1000
 class ReplyChange:
     """Relative rise of repetition and change of mean length; `credible`: the part that chance does not explain.
 
+    Repetition is held against the plain model's. Length is held against what the model writes with the description in
+    its prompt, where there is one: "answers of about 90 words" is what the person reads there, and can change.
     `credible_*` is the end nearer to zero of an 80 % bootstrap interval over the replies (0 where it spans zero):
     with a few dozen sampled replies the length alone varies by 10 % from one draw to the next.
     """
@@ -41,10 +45,13 @@ class ReplyChange:
         )
 
 
-def compare_replies(unsteered: Sequence[str], steered: Sequence[str]) -> ReplyChange:
-    """Change of repetition and length between replies to the same requests."""
-    base = np.array([[repetition(reply), len(reply.split())] for reply in unsteered])
-    other = np.array([[repetition(reply), len(reply.split())] for reply in steered])
+def compare_replies(plain: Sequence[str], described: Sequence[str], steered: Sequence[str]) -> ReplyChange:
+    """Change of repetition (from the plain replies) and length (from those with the description in the prompt).
+
+    All are replies to the same requests.
+    """
+    base = np.array([[repetition(one), len(words(other))] for one, other in zip(plain, described, strict=True)])
+    other = np.array([[repetition(reply), len(words(reply))] for reply in steered])
     draws = np.random.default_rng(0).integers(0, len(base), (_DRAWS, len(base)))
     rises = _relative(base[draws].mean(axis=1), other[draws].mean(axis=1))
     low, high = np.quantile(rises, [0.1, 0.9], axis=0)
@@ -55,8 +62,8 @@ def compare_replies(unsteered: Sequence[str], steered: Sequence[str]) -> ReplyCh
 
 def repetition(reply: str) -> float:
     """Share of a reply's 4-grams of words that it has used before; 0 for a reply too short to have any."""
-    words = reply.casefold().split()
-    grams = [tuple(words[i : i + _NGRAM]) for i in range(len(words) - _NGRAM + 1)]
+    written = words(reply)
+    grams = [tuple(written[i : i + _NGRAM]) for i in range(len(written) - _NGRAM + 1)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 

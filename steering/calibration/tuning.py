@@ -9,17 +9,18 @@ from typing import Any
 from steering.backbones import CHOOSING, Backbone
 from steering.backbones.base import Example
 from steering.calibration.candidates import KEPT_GAIN, Calibration, Candidate, best, candidate_blocks
+from steering.calibration.endings import NOT_KEPT, Endings, measured_endings
 from steering.calibration.harm import NeutralKl, reply_text
 from steering.calibration.heldout import HeldOut, Nll
-from steering.calibration.replies import REPLY_TOKENS
+from steering.calibration.replies import JUDGED_TOKENS, REPLY_TOKENS
 from steering.items import PreferenceItem
 from steering.material import scored_text
 from steering.models.batches import ScoredText
 from steering.models.estimator import Estimator
 from steering.models.language_model import LanguageModel
-from steering.models.network import Directions
+from steering.models.network import Directions, Network
 from steering.profile import MAX_KL, Form
-from steering.prompts import description_system
+from steering.prompts import description_system, end_of_turn
 
 DESCRIPTION_MUST_GAIN = 0.01
 """Nats/token that a description must gain on the tuning items to stand alone."""
@@ -48,18 +49,30 @@ class NeutralReplies:
         `system` is one prompt for all, or what gives a request its own.
         """
         said = system if callable(system) else lambda _: system
-        pairs = [pair for pair in zip(self.requests, self.replies, strict=True) if pair[1].strip()]
-        texts = [reply_text(tokenizer, request, reply, said(request)) for request, reply in pairs]
+        texts = [reply_text(tokenizer, request, reply, said(request)) for request, reply in self._pairs()]
         return [ScoredText(text.prompt_ids, text.text_ids[:REPLY_TOKENS]) for text in texts]
+
+    def to_their_ends(self, tokenizer: Any, end: int) -> list[ScoredText]:
+        """The whole replies after their requests, with `end` after those that were not cut at JUDGED_TOKENS."""
+        texts = [reply_text(tokenizer, request, reply) for request, reply in self._pairs()]
+        return [
+            ScoredText(text.prompt_ids, text.text_ids if len(text.text_ids) >= JUDGED_TOKENS else (*text.text_ids, end))
+            for text in texts
+        ]
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        return [pair for pair in zip(self.requests, self.replies, strict=True) if pair[1].strip()]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The settings that the rest of the rebuild keeps, and the neutral KL in the chosen blocks that doses went by."""
+    """The settings that the rest of the rebuild keeps, the neutral KL in the chosen blocks that doses went by, and what
+    ends replies."""
 
     candidate: Candidate
     form: Form
     neutral_kl: NeutralKl
+    endings: Endings
 
 
 def choose_settings(
@@ -79,7 +92,8 @@ def choose_settings(
     network, tokenizer = estimator.network, estimator.tokenizer
     texts = [scored_text(tokenizer, item) for item in tune]
     replies = neutral.choosing().scored(tokenizer)
-    calibration = Calibration(network, texts, replies)
+    endings = _endings(estimator, neutral.choosing())
+    calibration = Calibration(network, texts, replies, endings)
     candidates: list[Candidate] = []
     for candidate in calibration.candidates(_tried(network), examples):
         candidates.append(candidate)
@@ -92,9 +106,9 @@ def choose_settings(
     described = _gains_with_description(estimator, beside, tune, neutral, description, calibration.unsteered, kl)
     if own_words and description:
         form: Form = "both" if described["both"].gain > described["description"].gain else "description"
-        return Choice(beside, form, kl)
+        return Choice(beside, form, kl, endings)
     form = choose_form(alone.gain, described)
-    return Choice(beside if form == "both" else alone, form, kl)
+    return Choice(beside if form == "both" else alone, form, kl, endings)
 
 
 def candidate_count(network: LanguageModel) -> int:
@@ -126,6 +140,15 @@ def choose_form(vector_gain: float, described: Mapping[Form, Described]) -> Form
         gains["description"] = 0.0
     found = max(gains.values())
     return next(form for form, gain in gains.items() if gain >= KEPT_GAIN * found) if found > 0 else "none"
+
+
+def _endings(estimator: Estimator, neutral: NeutralReplies) -> Endings:
+    """In all blocks that are tried."""
+    network, end = estimator.network, end_of_turn(estimator.tokenizer)
+    if not isinstance(network, Network) or end is None:
+        return NOT_KEPT
+    blocks = sorted({block for tried in candidate_blocks(len(network.blocks)) for block in tried})
+    return measured_endings(network, neutral.to_their_ends(estimator.tokenizer, end), end, blocks)
 
 
 def _gains_with_description(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from steering.calibration.replies import repetition
-from steering.evaluation.words import WordTokenizer, words
+from steering.words import WordTokenizer, words
 
 WORDS = 50
 """Of a reply and of the person's text that are compared: replies are cut short, so both are."""
@@ -20,7 +20,7 @@ WORDS = 50
 class Overlap:
     """F1 of ROUGE-1 and ROUGE-L (Lin 2004), and METEOR (Banerjee and Lavie 2005), means over the texts, 0 to 1.
 
-    Of the words of `steering.evaluation.words`. METEOR is nltk's with its matches of equal words and equal stems; the
+    Of the words of `steering.words`. METEOR is nltk's with its matches of equal words and equal stems; the
     matches of synonyms need the WordNet database, which would have to be downloaded.
     """
 

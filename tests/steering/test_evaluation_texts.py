@@ -17,7 +17,7 @@ from steering.evaluation.plot import draw
 from steering.evaluation.summary import gains, interval, mean_of, pairs
 from steering.evaluation.table import COLUMNS, markdown
 from steering.evaluation.texts import WORDS, Attribution, form, overlap
-from steering.evaluation.words import WordTokenizer
+from steering.words import WordTokenizer
 
 
 def test_overlap_by_hand():

@@ -129,7 +129,7 @@ def test_repetition_by_hand(reply, expected):
 
 def test_equal_replies_show_no_change():
     replies = ["one two three four five six", "a a a a a a", "short"]
-    change = compare_replies(replies, replies)
+    change = compare_replies(replies, replies, replies)
     assert (change.repetition_rise, change.length_change) == (0.0, 0.0)
     assert change.within_budget
 
@@ -137,7 +137,7 @@ def test_equal_replies_show_no_change():
 def test_a_change_of_replies_by_hand():
     unsteered = ["a b c d a b c d", "e f g h e f g h"] * 10
     steered = ["a a a a a a a a a a a a", "e f g h e f g h i j k l"] * 10
-    change = compare_replies(unsteered, steered)
+    change = compare_replies(unsteered, unsteered, steered)
     before, after = 1 / 5, (8 / 9 + 1 / 9) / 2
     assert change.repetition_rise == pytest.approx((after - before) / before)
     assert change.length_change == pytest.approx((12 - 8) / 8)
@@ -146,10 +146,22 @@ def test_a_change_of_replies_by_hand():
     assert not change.within_budget
 
 
+def test_a_length_that_the_description_asks_for_is_no_harm_but_a_repetition_is():
+    plain, described = ["one two three four five six seven eight"] * 10, ["aye aye aye aye aye aye"] * 10
+    change = compare_replies(plain, described, described)
+    assert change.length_change == 0
+    assert change.credible_repetition_rise > 0.1 and not change.within_budget
+
+
+def test_in_a_script_without_blanks_each_character_is_a_word():
+    assert compare_replies(["今天天气很好"], ["今天天气很好"], ["今天"]).length_change == pytest.approx((2 - 6) / 6)
+    assert repetition("你好世界" * 2) == pytest.approx(1 / 5)
+
+
 def test_chance_is_no_change():
     draw = random.Random(3)
     one, other = (["word " * draw.randint(10, 60) for _ in range(24)] for _ in range(2))
-    change = compare_replies(one, other)
+    change = compare_replies(one, one, other)
     assert abs(change.credible_length_change) <= abs(change.length_change)
     assert abs(change.credible_length_change) < 0.1
 
@@ -247,13 +259,21 @@ def test_neutral_replies_are_drawn_as_the_steered_ones_they_are_held_against(tin
     assert counts == sorted(counts) and counts[-1] == len(neutral.requests)
     judging = neutral.judging()
     assert list(judging.replies) == tiny_chat.replies(judging.requests, max_tokens=JUDGED_TOKENS)
-    assert list(neutral.choosing().replies) == tiny_chat.replies(neutral.choosing().requests, max_tokens=REPLY_TOKENS)
+    assert list(neutral.choosing().replies) == tiny_chat.replies(neutral.choosing().requests, max_tokens=JUDGED_TOKENS)
     few = neutral_replies(tiny_chat, (), counts.append, few=True)
-    assert few == neutral.choosing() and len(few.replies) == CHOOSING_REPLIES
+    assert few.requests == neutral.choosing().requests and len(few.replies) == CHOOSING_REPLIES
+    assert list(few.replies) == tiny_chat.replies(few.requests, max_tokens=REPLY_TOKENS)
     asked = len(counts)
     assert neutral_replies(tiny_chat, neutral.replies, counts.append) == neutral
-    assert neutral_replies(tiny_chat, neutral.replies, counts.append, few=True) == few
+    assert neutral_replies(tiny_chat, neutral.replies, counts.append, few=True) == neutral.choosing()
     assert len(counts) == asked, "what is known is not asked for again"
+
+
+def test_a_neutral_reply_has_its_end_where_it_was_not_cut(tokenizer):
+    replies = NeutralReplies(("hello", "hello", "hello"), ("garden " * JUDGED_TOKENS, " ", "the garden"))
+    cut, ended = replies.to_their_ends(tokenizer, 7)
+    assert len(cut.text_ids) >= JUDGED_TOKENS and 7 not in cut.text_ids
+    assert ended.text_ids == (*tokenizer("the garden", add_special_tokens=False)["input_ids"], 7)
 
 
 def test_of_a_long_neutral_reply_the_beginning_is_scored(tokenizer):

@@ -147,7 +147,7 @@ def test_a_description_that_makes_replies_longer_is_left_out(estimator, tiny_cha
     monkeypatch.setattr("steering.calibration.tuning.KEPT_GAIN", -9.0)  # anything is as good as the best
     asked: list[bool] = []
 
-    def compare(_unsteered: object, _steered: object) -> ReplyChange:
+    def compare(*_: object) -> ReplyChange:
         asked.append(True)
         return LONGER if len(asked) == 1 else NO_CHANGE
 

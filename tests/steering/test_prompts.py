@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from steering.prompts import (
     UNPROMPTED_REQUEST,
     description_system,
+    end_of_turn,
     history_system,
     history_text,
     render_prompt,
@@ -105,6 +106,26 @@ def test_a_model_without_a_template_gets_the_plain_one(tokenizer):
     assert plain.decode(render_prompt(plain, "What?")) == "<|im_start|>User: What?\n\nAssistant:"
     plain.bos_token = None
     assert plain.decode(render_prompt(plain, "What?")) == "User: What?\n\nAssistant:"
+
+
+@any_tokenizer
+def test_a_reply_ends_with_what_the_template_puts_after_it(request, which):
+    tokenizer = request.getfixturevalue(which)
+    assert tokenizer.decode([end_of_turn(tokenizer)]) == "<|im_end|>"
+
+
+def test_a_template_without_a_special_token_after_a_reply_leaves_it_to_the_end_of_the_text(tokenizer):
+    plain = copy.deepcopy(tokenizer)
+    plain.chat_template, plain.eos_token = None, "<|im_end|>"
+    assert end_of_turn(plain) == plain.convert_tokens_to_ids("<|im_end|>")
+    plain.eos_token = None
+    assert end_of_turn(plain) is None
+
+
+def test_a_template_may_have_a_closing_token_other_than_the_end_of_the_text(tokenizer):
+    other = copy.deepcopy(tokenizer)
+    other.chat_template = "{% for m in messages %}{{ m.role }}: {{ m.content }} <|im_start|>{% endfor %}"
+    assert end_of_turn(other) == other.convert_tokens_to_ids("<|im_start|>")
 
 
 def test_history_in_words():
