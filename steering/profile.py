@@ -97,9 +97,9 @@ class Harm:
         nll_rise: rise of the NLL on neutral texts, nats/token.
         accuracy_drop: fall of multiple choice accuracy, answers drawn by their likelihood, percentage points.
         repetition_rise: rise of the share of 4-grams already seen in the same reply, relative to unsteered.
-        length_change: change of the mean reply length, relative to unsteered with the same description in the prompt.
-        credible_repetition_rise, credible_length_change: the part of the two that chance among the few dozen sampled
-            replies does not explain; this is what the budget holds against its limit.
+        length_change: change of the mean reply length, relative to unsteered.
+        credible_repetition_rise, credible_length_change: the part of the two that neither chance among the few dozen
+            sampled replies nor a length that the description asks for explains; the budget holds this against its limit.
     """
 
     kl: float

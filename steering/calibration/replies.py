@@ -24,10 +24,10 @@ _DRAWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class ReplyChange:
-    """Relative rise of repetition and change of mean length; `credible`: the part that chance does not explain.
+    """Rise of repetition and change of mean length, relative to the plain model's replies.
 
-    Repetition is held against the plain model's. Length is held against what the model writes with the description in
-    its prompt, where there is one: "answers of about 90 words" is what the person reads there, and can change.
+    `credible`: the part that neither chance nor the description explains. "Answers of about 90 words" is what the
+    person reads there and can change, so a length between the plain model's and the described one is no harm.
     `credible_*` is the end nearer to zero of an 80 % bootstrap interval over the replies (0 where it spans zero):
     with a few dozen sampled replies the length alone varies by 10 % from one draw to the next.
     """
@@ -46,18 +46,19 @@ class ReplyChange:
 
 
 def compare_replies(plain: Sequence[str], described: Sequence[str], steered: Sequence[str]) -> ReplyChange:
-    """Change of repetition (from the plain replies) and length (from those with the description in the prompt).
+    """From the plain replies to the steered ones; `described`: with the description in the prompt and no vector.
 
     All are replies to the same requests.
     """
-    base = np.array([[repetition(one), len(words(other))] for one, other in zip(plain, described, strict=True)])
-    other = np.array([[repetition(reply), len(words(reply))] for reply in steered])
+    base, asked, found = (
+        np.array([[repetition(r), len(words(r))] for r in side]) for side in (plain, described, steered)
+    )
     draws = np.random.default_rng(0).integers(0, len(base), (_DRAWS, len(base)))
-    rises = _relative(base[draws].mean(axis=1), other[draws].mean(axis=1))
-    low, high = np.quantile(rises, [0.1, 0.9], axis=0)
-    rise = _relative(base.mean(axis=0), other.mean(axis=0))
-    credible = np.where(low > 0, low, np.where(high < 0, high, 0.0))
-    return ReplyChange(float(rise[0]), float(rise[1]), float(credible[0]), float(credible[1]))
+    means = [side[draws].mean(axis=1) for side in (base, asked, found)]
+    rise = _relative(base.mean(axis=0), found.mean(axis=0))
+    repeated, _ = _credible(_relative(means[0], means[2]))
+    _, length = _credible(_nearer(_relative(means[0], means[2]), _relative(means[1], means[2])))
+    return ReplyChange(float(rise[0]), float(rise[1]), float(repeated), float(length))
 
 
 def repetition(reply: str) -> float:
@@ -65,6 +66,18 @@ def repetition(reply: str) -> float:
     written = words(reply)
     grams = [tuple(written[i : i + _NGRAM]) for i in range(len(written) - _NGRAM + 1)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+def _credible(draws: Floats) -> Floats:
+    low, high = np.quantile(draws, [0.1, 0.9], axis=0)
+    credible: Floats = np.where(low > 0, low, np.where(high < 0, high, 0.0))
+    return credible
+
+
+def _nearer(one: Floats, other: Floats) -> Floats:
+    """Of two changes the smaller one, 0 where they go in opposite directions."""
+    nearer: Floats = np.where(one * other > 0, np.where(np.abs(one) < np.abs(other), one, other), 0.0)
+    return nearer
 
 
 def _relative(base: Floats, other: Floats) -> Floats:

@@ -149,8 +149,15 @@ def test_a_change_of_replies_by_hand():
 def test_a_length_that_the_description_asks_for_is_no_harm_but_a_repetition_is():
     plain, described = ["one two three four five six seven eight"] * 10, ["aye aye aye aye aye aye"] * 10
     change = compare_replies(plain, described, described)
-    assert change.length_change == 0
+    assert (change.length_change, change.credible_length_change) == (-0.25, 0)
     assert change.credible_repetition_rise > 0.1 and not change.within_budget
+
+
+@pytest.mark.parametrize(("words", "credible"), [(20, 0), (12, 0), (10, 0), (8, (8 - 10) / 10), (30, (30 - 20) / 20)])
+def test_a_length_between_the_plain_and_the_described_one_is_no_harm(words, credible):
+    plain, described, steered = (["aye " * count] * 6 for count in (20, 10, words))
+    for one, other in ((plain, described), (described, plain)):
+        assert compare_replies(one, other, steered).credible_length_change == pytest.approx(credible)
 
 
 def test_in_a_script_without_blanks_each_character_is_a_word():
