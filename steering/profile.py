@@ -99,7 +99,7 @@ class Harm:
         repetition_rise: rise of the share of 4-grams already seen in the same reply, relative to unsteered.
         length_change: change of the mean reply length, relative to unsteered.
         credible_repetition_rise, credible_length_change: the part of the two that neither chance among the few dozen
-            sampled replies nor a length that the description asks for explains; the budget holds this against its limit.
+            sampled replies nor a length that the description asks for explains; held against the limits of the budget.
     """
 
     kl: float
