@@ -12,11 +12,11 @@ from steering.progress import STAGES
 TYPICAL_SECONDS = {
     "model": 21.0,
     "effects": 21.0,
-    "replies": 20.0,
+    "replies": 45.0,
     "description": 8.0,
-    "calibration": 55.0,
+    "calibration": 62.0,
     "vector": 44.0,
-    "check": 48.0,
+    "check": 110.0,
     "held-back": 48.0,
 }
 """Used for the first rebuild: in the proportions seen with the bundled model and 16 texts on 2 slow cores. The sum is
