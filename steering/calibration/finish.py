@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,8 +32,10 @@ from steering.prompts import description_system
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 """Where the curve of gain against strength is measured; the slider goes from 0 to 2."""
-TRIES = 3
-"""Doses that replies are generated with at most."""
+TRIES, TRIES_DESCRIBED = 3, 2
+"""Vectors that replies are generated with at most, and with the description beside them before that is left out."""
+SHORTEST_REPLY = 0.5
+"""Of the length it should have: what is shorter is not corrected by more at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Shipped:
     replies: ReplyChange
     kl_by_strength: Mapping[float, float]
     safe_strength: float
+    sooner: float = 0.0
+    """By how much it was moved to ends, see `Endings.sooner`."""
 
     @property
     def within_budget(self) -> bool:
@@ -134,12 +139,14 @@ class Finisher:
     ) -> Shipped:
         """The vector at a dose that the harm budget allows.
 
-        It generates with the chat model itself, and lowers the dose while replies repeat or change length.
+        It generates with the chat model itself. While replies change length the vector is moved to sooner or later
+        ends; while they repeat (or the model does not tell what ends them) its dose is lowered.
         """
         candidate, harm = within_budget(fitted, self._harm)
         ask = partial(chat.replies, self._judging.requests, max_tokens=JUDGED_TOKENS, on_reply=on_reply)
         plain = self._judging.replies
         described = ask(system=self._system) if self._system else plain
+        sooner = 0.0
         for tries_left in reversed(range(tries)):
             steered = described
             if candidate.dose > 0:
@@ -147,10 +154,14 @@ class Finisher:
             change = compare_replies(plain, described, steered)
             if change.within_budget or not tries_left or candidate.dose == 0:
                 break
-            candidate = candidate.at_dose(candidate.dose * DOSE_STEP)
-            harm = self._harm.measure(candidate.directions())
+            if change.length_within_budget or not self._choice.endings.gradient:
+                candidate = candidate.at_dose(candidate.dose * DOSE_STEP)
+            else:
+                step = math.log(max(SHORTEST_REPLY, 1 + change.undescribed_length_change))
+                candidate, sooner = self._sooner(candidate, step), sooner + step
+            candidate, harm = within_budget(candidate, self._harm)
         kls = {s: _at(s, candidate, harm.kl, self._kl) for s in STRENGTHS}
-        return Shipped(candidate, harm, change, kls, safe_strength(candidate, harm, kls, self._harm.nll_rise))
+        return Shipped(candidate, harm, change, kls, safe_strength(candidate, harm, kls, self._harm.nll_rise), sooner)
 
     def measure(self, examples: Sequence[Example], held_back: Sequence[PreferenceItem], shipped: Shipped) -> Measured:
         """Gain on the held-back items; `examples` are all the others, and the description is made from those."""
@@ -163,7 +174,8 @@ class Finisher:
         unseen = shipped.candidate
         if unseen.dose > 0:
             # Both vectors are compared without the description, whose KL is the same for either.
-            unseen = at_kl(self._fit(examples), self._plain_kl, self._plain_kl(shipped.candidate.directions()))
+            fitted = self._sooner(self._fit(examples), shipped.sooner)
+            unseen = at_kl(fitted, self._plain_kl, self._plain_kl(shipped.candidate.directions()))
         steered = described.nll(unseen.directions())
         gain = steered.gain_over(unsteered)
         description_gain = 0.0
@@ -187,6 +199,11 @@ class Finisher:
         backbone = BACKBONES[chosen.method]
         fitted = backbone.fit(self._estimator.network, examples, chosen.blocks)
         return replace(chosen, unit=self._unit(fitted)).at_dose(chosen.dose)
+
+    def _sooner(self, candidate: Candidate, change: float) -> Candidate:
+        """The candidate at its dose with the log of the expected number of ends changed."""
+        directions = self._choice.endings.sooner(candidate.directions(), self._norms, change)
+        return replace(candidate, unit=at_dose_one(directions, self._norms))
 
     def _unit(self, directions: Mapping[int, Tensor]) -> dict[int, Tensor]:
         """At dose 1, without what would change how soon replies end."""
@@ -220,7 +237,7 @@ def ship_best_form(
     """What ships and the finisher that goes with it: without the description where it does harm beside the vector."""
     if finisher.form != "both" or keep_description:
         return finisher, finisher.ship(chat, fitted, on_reply)
-    shipped = finisher.ship(chat, fitted, on_reply, tries=1)
+    shipped = finisher.ship(chat, fitted, on_reply, tries=TRIES_DESCRIBED)
     if shipped.within_budget:
         return finisher, shipped
     alone = finisher.without_description()

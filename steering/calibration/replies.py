@@ -36,13 +36,18 @@ class ReplyChange:
     length_change: float
     credible_repetition_rise: float
     credible_length_change: float
+    undescribed_length_change: float = 0.0
+    """The part that the description does not explain, chance or not."""
+
+    @property
+    def length_within_budget(self) -> bool:
+        """Whether what neither chance nor the description explains of it stays within MAX_REPLY_CHANGE."""
+        return abs(self.credible_length_change) <= MAX_REPLY_CHANGE
 
     @property
     def within_budget(self) -> bool:
         """Whether what chance does not explain stays below MAX_REPLY_CHANGE."""
-        return (
-            self.credible_repetition_rise <= MAX_REPLY_CHANGE and abs(self.credible_length_change) <= MAX_REPLY_CHANGE
-        )
+        return self.credible_repetition_rise <= MAX_REPLY_CHANGE and self.length_within_budget
 
 
 def compare_replies(plain: Sequence[str], described: Sequence[str], steered: Sequence[str]) -> ReplyChange:
@@ -58,7 +63,8 @@ def compare_replies(plain: Sequence[str], described: Sequence[str], steered: Seq
     rise = _relative(base.mean(axis=0), found.mean(axis=0))
     repeated, _ = _credible(_relative(means[0], means[2]))
     _, length = _credible(_nearer(_relative(means[0], means[2]), _relative(means[1], means[2])))
-    return ReplyChange(float(rise[0]), float(rise[1]), float(repeated), float(length))
+    _, undescribed = _nearer(rise, _relative(asked.mean(axis=0), found.mean(axis=0)))
+    return ReplyChange(float(rise[0]), float(rise[1]), float(repeated), float(length), float(undescribed))
 
 
 def repetition(reply: str) -> float:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -44,6 +46,13 @@ def test_what_is_kept_changes_no_end_and_is_otherwise_the_same(endings):
         torch.testing.assert_close(again, kept[block], atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.parametrize("change", [-0.05, 0.05])
+def test_ends_come_sooner_by_what_was_asked(endings, model, texts, change):
+    assert endings.expected == pytest.approx(expected_ends(model, texts, {}), rel=1e-4)
+    moved = endings.sooner({block: torch.zeros(len(endings.gradient[block])) for block in BLOCKS}, NORMS, change)
+    assert expected_ends(model, texts, moved) / endings.expected == pytest.approx(math.exp(change), rel=0.01)
+
+
 def test_a_vector_of_fewer_blocks_is_kept_by_itself(endings):
     kept = endings.kept(make_directions(2, norm=1.0, seed=4), NORMS)
     assert list(kept) == [2]
@@ -52,4 +61,4 @@ def test_a_vector_of_fewer_blocks_is_kept_by_itself(endings):
 
 def test_without_a_gradient_nothing_goes():
     directions = make_directions(1, norm=1.0)
-    assert NOT_KEPT.kept(directions, NORMS) == directions
+    assert NOT_KEPT.kept(directions, NORMS) == NOT_KEPT.sooner(directions, NORMS, 1.0) == directions

@@ -10,18 +10,19 @@ import torch
 
 from steering.backbones.optimized import Optimized
 from steering.calibration.candidates import Candidate
+from steering.calibration.endings import measured_endings
 from steering.calibration.finish import STRENGTHS, safe_strength
 from steering.calibration.harm import TeacherForcedHarm, reply_text
 from steering.calibration.replies import ReplyChange
 from steering.calibration.split import split_items
-from steering.calibration.tuning import Choice, choose_settings
+from steering.calibration.tuning import Choice, NeutralReplies, choose_settings
 from steering.errors import ParityError, TooFewItemsError
 from steering.items import PreferenceItem, Source
 from steering.material import scored_text
 from steering.models.estimator import Estimator, quantized_estimator
 from steering.neutral import load_neutral_set
 from steering.pipeline import BuiltProfile, Request, build_profile
-from steering.prompts import description_system
+from steering.prompts import description_system, end_of_turn
 from tests.steering.oracles import token_logprobs
 
 STAGES = ["model", "effects", "replies", "description", "calibration", "vector", "check", "held-back"]
@@ -36,7 +37,7 @@ ITEMS = tuple(
     )
     for n, subject in enumerate(SUBJECTS)
 )
-NO_CHANGE, LONGER = ReplyChange(0, 0, 0, 0), ReplyChange(0, 0.9, 0, 0.9)
+NO_CHANGE, LONGER = ReplyChange(0, 0, 0, 0), ReplyChange(0, 0.9, 0, 0.9, 0.9)
 
 
 def build(estimator: Estimator, chat, **request) -> tuple[BuiltProfile, list[tuple[str, int, int]]]:
@@ -149,12 +150,32 @@ def test_a_description_that_makes_replies_longer_is_left_out(estimator, tiny_cha
 
     def compare(*_: object) -> ReplyChange:
         asked.append(True)
-        return LONGER if len(asked) == 1 else NO_CHANGE
+        return LONGER if len(asked) <= 2 else NO_CHANGE
 
     monkeypatch.setattr("steering.calibration.finish.compare_replies", compare)
     outcome = build(estimator, tiny_chat)[0].outcome
-    assert (outcome.form, len(asked)) == ("vector", 2)
+    assert (outcome.form, len(asked)) == ("vector", 3)
     assert outcome.harm.length_change == 0
+
+
+def test_a_vector_that_makes_replies_longer_is_moved_to_sooner_ends_at_its_dose(estimator, tiny_chat, monkeypatch):
+    def alone(*given: object, **named: object) -> Choice:
+        return replace(choose_settings(*given, **named), form="vector")
+
+    monkeypatch.setattr("steering.pipeline.choose_settings", alone)
+    straight, _ = build(estimator, tiny_chat)
+    changes = [replace(LONGER, undescribed_length_change=0.15), NO_CHANGE]
+    monkeypatch.setattr("steering.calibration.finish.compare_replies", lambda *_: changes.pop(0))
+    moved, _ = build(estimator, tiny_chat)
+    assert changes == [] and moved.outcome.dose == pytest.approx(straight.outcome.dose)
+    # As far along the gradient as the log of the length: an own measure of the gradient says so.
+    network, neutral = estimator.network, NeutralReplies(load_neutral_set().prompts, straight.neutral_replies)
+    end = end_of_turn(estimator.tokenizer)
+    texts = neutral.choosing().to_their_ends(estimator.tokenizer, end)
+    found = measured_endings(network, texts, end, moved.outcome.layers)
+    added = [built.vector.directions for built in (straight, moved)]
+    ends = [sum(float(found.gradient[b] @ torch.tensor(d)) for b, d in vector.items()) for vector in added]
+    assert (ends[1] - ends[0]) / found.expected == pytest.approx(math.log(1.15), rel=0.05)
 
 
 def test_a_description_alone_is_measured_by_plain_forward_passes_and_learns_no_vector(
