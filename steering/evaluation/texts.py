@@ -63,7 +63,7 @@ def overlap(replies: Sequence[str], own: Sequence[str]) -> Overlap:
 
 def form(replies: Sequence[str]) -> Form:
     """Of all replies of a person taken together; repetition within each one."""
-    split = [reply.casefold().split() for reply in replies]
+    split = [words(reply) for reply in replies]
     pairs = [list(pairwise(own)) for own in split]
     return Form(
         _distinct(list(chain.from_iterable(split))),

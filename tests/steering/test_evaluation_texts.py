@@ -93,6 +93,7 @@ def test_form_by_hand():
     assert (found.distinct_1, found.distinct_2) == (3 / 6, 3 / 4)
     assert (found.repetition, found.words) == (0.0, 3.0)
     assert form(["x " * 8]).repetition == pytest.approx(4 / 5)
+    assert form(["今天，今天"]).words == 4
 
 
 def test_replies_are_nearest_to_whose_style_they_have():
