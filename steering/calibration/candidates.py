@@ -210,13 +210,11 @@ def best(candidates: Sequence[Candidate]) -> Candidate:
 def within_budget(candidate: Candidate, harm: NeutralHarm) -> tuple[Candidate, TeacherForcedHarm]:
     """The candidate with its dose lowered until its harm is within the budget, and that harm; few tries find it.
 
-    Beside a description whose own KL is over the budget no dose is, so it is the smallest at once.
+    Where no dose is within the budget it is SMALLEST_DOSE.
     """
     found = harm.measure(candidate.directions())
-    if found.kl > MAX_KL and candidate.dose > SMALLEST_DOSE and harm.kl({}) > MAX_KL:
-        candidate = candidate.at_dose(SMALLEST_DOSE)
-        return candidate, harm.measure(candidate.directions())
+    alone = harm.kl({}) if found.kl > MAX_KL else 0.0
     while not found.within_budget and candidate.dose > SMALLEST_DOSE:
-        candidate = candidate.at_dose(candidate.dose * BELOW * found.allowed_share)
+        candidate = candidate.at_dose(max(SMALLEST_DOSE, candidate.dose * BELOW * found.allowed_share(alone)))
         found = harm.measure(candidate.directions())
     return candidate, found

@@ -38,15 +38,16 @@ class TeacherForcedHarm:
         """Whether all three stay below their limits."""
         return self.kl <= MAX_KL and self.nll_rise <= MAX_NLL_RISE and self.accuracy_drop <= MAX_ACCURACY_DROP
 
-    @property
-    def allowed_share(self) -> float:
-        """The share of the dose that would be within the budget, at most 1; 0 where harm is no number.
+    def allowed_share(self, kl_alone: float = 0.0) -> float:
+        """The share of the dose that would be within the budget, at most 1; 0 where no dose is or harm is no number.
 
-        KL and NLL grow with the square of the dose, or faster; the expected accuracy falls about in proportion.
+        From `kl_alone`, the KL without a dose (of a description beside it), on KL grows with the square of the dose, or
+        faster, as NLL does from 0; the expected accuracy falls about in proportion.
         """
-        if math.isnan(self.kl + self.nll_rise + self.accuracy_drop):
+        if kl_alone >= MAX_KL or math.isnan(self.kl + self.nll_rise + self.accuracy_drop):
             return 0.0
-        over_kl, over_nll = max(1.0, self.kl / MAX_KL), max(1.0, self.nll_rise / MAX_NLL_RISE)
+        over_kl = max(1.0, (self.kl - kl_alone) / (MAX_KL - kl_alone))
+        over_nll = max(1.0, self.nll_rise / MAX_NLL_RISE)
         return 1 / max(math.sqrt(max(over_kl, over_nll)), self.accuracy_drop / MAX_ACCURACY_DROP)
 
 

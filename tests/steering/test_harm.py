@@ -162,7 +162,7 @@ def test_the_budget_holds_all_three(kl, nll_rise, accuracy_drop, within):
 
 @given(kl=st.floats(0, 3), nll_rise=st.floats(-1, 1), accuracy_drop=st.floats(-40, 40), squared=st.booleans())
 def test_the_share_of_a_dose_that_is_allowed_is_within_the_budget(kl, nll_rise, accuracy_drop, squared):
-    share = TeacherForcedHarm(kl, nll_rise, accuracy_drop).allowed_share
+    share = TeacherForcedHarm(kl, nll_rise, accuracy_drop).allowed_share()
     assert (share == 1) is TeacherForcedHarm(kl, nll_rise, accuracy_drop).within_budget
     accuracy = accuracy_drop * share ** (1 + squared)
     assert TeacherForcedHarm(kl * share**2 * 0.999, nll_rise * share**2 * 0.999, accuracy * 0.999).within_budget
@@ -170,7 +170,7 @@ def test_the_share_of_a_dose_that_is_allowed_is_within_the_budget(kl, nll_rise, 
 
 @pytest.mark.parametrize("harm", [(math.nan, 0.0, 0.0), (0.1, math.nan, 0.0), (0.1, 0.0, math.nan), (math.inf, 0, 0)])
 def test_nothing_is_allowed_of_a_dose_whose_harm_is_no_number(harm):
-    assert TeacherForcedHarm(*harm).allowed_share == 0
+    assert TeacherForcedHarm(*harm).allowed_share() == 0
 
 
 @pytest.mark.parametrize("dose", [0.02, MAX_DOSE, 2 * MAX_DOSE])
@@ -215,12 +215,14 @@ def test_where_the_description_alone_is_over_the_budget_no_dose_is_searched_for(
     assert at_it == Described(alone, 10.0).measure(found.directions())
 
 
-def test_beside_a_description_within_the_budget_a_dose_is_found():
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+def test_beside_a_description_within_the_budget_a_dose_is_found_at_once(share):
     start = Candidate("caa", {1: torch.tensor([1.0, 0.0])}, 0.2, math.nan, math.nan)
-    harm = Described(MAX_KL * 0.9, 10.0)
+    harm = Described(MAX_KL * share, 10.0)
     found, at_it = within_budget(start, harm)
-    largest = math.sqrt(MAX_KL * 0.1 / 10.0)
-    assert at_it.within_budget and 0.7 * largest < found.dose <= largest
+    largest = math.sqrt(MAX_KL * (1 - share) / 10.0)
+    assert at_it.within_budget and 0.95 * largest < found.dose <= largest
+    assert len(harm.asked) <= 3
 
 
 def test_plain_texts_and_replies_as_tokens(tokenizer):
