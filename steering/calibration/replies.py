@@ -14,8 +14,8 @@ from steering.words import words
 Floats = npt.NDArray[np.float64]
 REPLY_TOKENS, JUDGED_TOKENS = 48, 384
 """Of a reply at most: of one whose tokens are scored, and of one whose length and repetition are looked at. By the
-latter four of five of the bundled model's have ended; in 128, where one of four has, those that go on for ever looked
-like all others."""
+latter three or four of five of the bundled model's have ended; in 128, where one of four has, those that go on for ever
+looked like all others."""
 _NGRAM = 4
 _REPETITION_FLOOR = 0.05
 """Share of repeated 4-grams that is taken as the base where the unsteered model repeats itself less."""
