@@ -32,8 +32,8 @@ from steering.prompts import description_system
 
 STRENGTHS = (0.5, 1.0, 1.5, 2.0)
 """Where the curve of gain against strength is measured; the slider goes from 0 to 2."""
-TRIES, TRIES_DESCRIBED = 3, 2
-"""Vectors that replies are generated with at most, and with the description beside them before that is left out."""
+TRIES = 3
+"""Vectors that replies are generated with at most."""
 SHORTEST_REPLY = 0.5
 """Of the length it should have: what is shorter is not corrected by more at once."""
 
@@ -237,7 +237,7 @@ def ship_best_form(
     """What ships and the finisher that goes with it: without the description where it does harm beside the vector."""
     if finisher.form != "both" or keep_description:
         return finisher, finisher.ship(chat, fitted, on_reply)
-    shipped = finisher.ship(chat, fitted, on_reply, tries=TRIES_DESCRIBED)
+    shipped = finisher.ship(chat, fitted, on_reply, tries=1)
     if shipped.within_budget:
         return finisher, shipped
     alone = finisher.without_description()
